@@ -11,7 +11,7 @@ export default defineConfig(
     rules: {
       'array-callback-return': 'error',
       curly: ['error', 'multi-line'],
-      eqeqeq: 'error',
+      eqeqeq: ['error', 'always', { null: 'ignore' }],
       'no-console': 'error',
       'no-constant-condition': ['error', { checkLoops: false }],
       'no-constant-binary-expression': 'error',

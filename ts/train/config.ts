@@ -1,0 +1,342 @@
+/**
+ * The configuration of a run: model, optimiser, data, training and evaluation, every hyperparameter of HRM sections 1
+ * to 5. It is assembled from layers (preset, then `--config` file, then `--set`), each checked by itself so that an
+ * error names where it came from, then checked as a whole.
+ */
+import { z } from 'zod';
+import { ConfigError } from '../error';
+import { expectation, show, suggestion } from '../hrm/config_error';
+import { checkModelSettings, modelSettingsSchema, resolveModel, type DataShape, type ModelConfig } from '../hrm/config';
+
+const steps = z
+  .int()
+  .min(1)
+  .max(2 ** 40);
+const rate = z.number().min(0).max(100);
+const puzzles = z
+  .int()
+  .min(1)
+  .max(2 ** 31 - 1);
+const seed = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
+const box = z.int().min(1).max(8);
+
+const optimSchema = z.strictObject({
+  lr: rate.default(1e-4),
+  beta1: z.number().min(0).lt(1).default(0.9),
+  beta2: z.number().min(0).lt(1).default(0.95),
+  weightDecay: rate.default(0.1),
+  puzzleEmbLr: rate.default(1e-2),
+  puzzleEmbWeightDecay: rate.default(0.1),
+  /** Learning rate at the end of the cosine over the base rate; 1 = constant after the warm-up. */
+  lrMinRatio: z.number().min(0).max(1).default(1),
+  lrWarmupSteps: z
+    .int()
+    .min(0)
+    .max(2 ** 40)
+    .default(2000),
+  /** Decay of an exponential moving average of the weights, used for evaluation; null = none. */
+  ema: z.number().gt(0).lt(1).nullable().default(null),
+});
+
+const trainSchema = z.strictObject({
+  /** Length of the run: in epochs over groups, or in steps. One of the two is null. */
+  epochs: z.number().positive().max(1e9).nullable().default(null),
+  steps: steps.nullable().default(null),
+  batchSize: z
+    .int()
+    .min(1)
+    .max(2 ** 20)
+    .default(32),
+  /** Seeds initial weights, data order, augmentation and exploration, each from a stream of its own. */
+  seed: seed.default(0),
+  device: z.enum(['cpu', 'cuda']).default('cpu'),
+  /** Threads of the CPU pool; null = physical cores. Results do not depend on it. */
+  threads: z.int().min(1).max(1024).nullable().default(null),
+  /** Epochs whose order is drawn together; only the last incomplete batch of each such interval is dropped. */
+  intervalEpochs: z
+    .int()
+    .min(1)
+    .max(2 ** 31 - 1)
+    .nullable()
+    .default(null),
+  logEverySteps: steps.default(10),
+  checkpointEverySteps: steps.nullable().default(500),
+  keepCheckpoints: z.int().min(1).max(1000).default(2),
+  tensorboard: z.boolean().default(true),
+  /** Stop once an evaluation on the validation split reaches this share of exactly solved puzzles. */
+  stopAtExactAccuracy: z.number().gt(0).max(1).nullable().default(null),
+});
+
+const evalSchema = z.strictObject({
+  /** Steps between evaluations; null = only at the end. */
+  everySteps: steps.nullable().default(500),
+  /** A fixed subset of this many puzzles, drawn once from the seed; null = all. */
+  puzzles: puzzles.nullable().default(null),
+  batchSize: z
+    .int()
+    .min(1)
+    .max(2 ** 20)
+    .nullable()
+    .default(null),
+  /** Segments to run; null = haltMaxSteps. */
+  segments: z.int().min(1).max(65536).nullable().default(null),
+  /** The same for the evaluation at the end of the run; 0 puzzles = none. */
+  finalPuzzles: puzzles.min(0).nullable().default(null),
+  finalSegments: z.int().min(1).max(65536).nullable().default(null),
+});
+
+const dataSchemas = {
+  /** A directory in the official layout (HRM section 6). */
+  npy: z.strictObject({ kind: z.literal('npy'), dir: z.string().min(1).default('data') }),
+  /** Sudoku csv files (plain or .gz), with augmentations drawn on the fly. */
+  sudokuCsv: z.strictObject({
+    kind: z.literal('sudokuCsv'),
+    train: z.string().min(1).default('data/sudoku/train.csv.gz'),
+    test: z.string().min(1).default('data/sudoku/test.csv.gz'),
+    boxRows: box.default(3),
+    boxCols: box.default(3),
+    /** Distinct augmentations of a training puzzle; 0 = none. */
+    augmentations: z
+      .int()
+      .min(0)
+      .max(2 ** 31 - 1)
+      .default(1000),
+    /** Only the first so many training puzzles; null = all. */
+    trainPuzzles: puzzles.nullable().default(null),
+  }),
+  /** Sudokus generated here from a seed, split by solution grid before augmentation. */
+  sudokuGenerated: z.strictObject({
+    kind: z.literal('sudokuGenerated'),
+    boxRows: box.default(2),
+    boxCols: box.default(2),
+    trainPuzzles: puzzles.default(1000),
+    validPuzzles: puzzles.default(200),
+    testPuzzles: puzzles.default(500),
+    minBlanks: z.int().min(1).max(4096).default(8),
+    maxBlanks: z.int().min(1).max(4096).default(12),
+    augmentations: z
+      .int()
+      .min(0)
+      .max(2 ** 31 - 1)
+      .default(1000),
+    seed: seed.default(0),
+  }),
+};
+
+const dataSchema = z.discriminatedUnion('kind', [dataSchemas.npy, dataSchemas.sudokuCsv, dataSchemas.sudokuGenerated]);
+
+const configSchema = z.strictObject({
+  version: z.literal(1).default(1),
+  model: modelSettingsSchema.prefault({}),
+  optim: optimSchema.prefault({}),
+  data: dataSchema.prefault({ kind: 'npy' }),
+  train: trainSchema.prefault({}),
+  eval: evalSchema.prefault({}),
+});
+
+export type RunConfig = z.infer<typeof configSchema>;
+export type DataConfig = RunConfig['data'];
+
+/** Values of one layer: groups of keys, all optional, unchecked. */
+export type ConfigValues = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+/** One layer with the words that name it in errors: `preset maze`, `--config run.json`, `--set`. */
+export interface ConfigLayer {
+  source: string;
+  values: ConfigValues;
+}
+
+// The schemas of each group; the data group has one a kind.
+const groups: Record<string, readonly z.ZodObject[]> = {
+  model: [modelSettingsSchema],
+  optim: [optimSchema],
+  data: Object.values(dataSchemas),
+  train: [trainSchema],
+  eval: [evalSchema],
+};
+
+/** Every key a configuration can have, dotted: `model.hidden`, `optim.lr`, ... */
+export const configKeys: readonly string[] = Object.entries(groups).flatMap(([group, schemas]) => [
+  ...new Set(schemas.flatMap((schema) => Object.keys(schema.shape).map((key) => `${group}.${key}`))),
+]);
+
+/** Schema of the value at a dotted key. @throws ConfigError naming the nearest valid key */
+export function schemaOf(dotted: string, where: string): z.ZodType {
+  const [group, key, ...rest] = dotted.split('.');
+  const schemas = group !== undefined && Object.hasOwn(groups, group) ? groups[group]! : [];
+  const leaves = schemas
+    .filter((schema) => key !== undefined && Object.hasOwn(schema.shape, key))
+    .map((schema) => schema.shape[key!] as z.ZodType);
+  if (leaves.length === 0 || rest.length > 0) {
+    throw new ConfigError(`${where}: unknown key "${dotted}"${suggestion(dotted, configKeys)}`);
+  }
+  return leaves.length === 1 ? leaves[0]! : z.union(leaves as [z.ZodType, z.ZodType]);
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Checks one value against the key's type. @throws ConfigError `<where>: <key> must be ..., got ...` */
+export function checkValue(dotted: string, value: unknown, where: string): void {
+  const result = schemaOf(dotted, where).safeParse(value);
+  if (result.success) return;
+  throw new ConfigError(`${where}: ${dotted} ${expectation(result.error.issues[0]!)}, got ${show(value)}`);
+}
+
+/** Checks that a layer is groups of known keys with values of the right type. @throws ConfigError */
+export function checkLayer(source: string, values: unknown): ConfigLayer {
+  if (!isRecord(values)) throw new ConfigError(`${source}: a configuration must be an object, got ${show(values)}`);
+  for (const [group, entries] of Object.entries(values)) {
+    if (group === 'version') continue;
+    if (!Object.hasOwn(groups, group)) {
+      throw new ConfigError(
+        `${source}: unknown key "${group}"${suggestion(group, [...Object.keys(groups), ...configKeys])}`,
+      );
+    }
+    if (!isRecord(entries)) throw new ConfigError(`${source}: ${group} must be an object, got ${show(entries)}`);
+    for (const [key, value] of Object.entries(entries)) checkValue(`${group}.${key}`, value, source);
+  }
+  if (values.version !== undefined && values.version !== 1) {
+    throw new ConfigError(`${source}: version must be 1, got ${show(values.version)}; made by another release`);
+  }
+  const { version: _version, ...rest } = values;
+  return { source, values: rest as ConfigValues };
+}
+
+/** Merges layers, later over earlier. A new kind of data and a new measure of length replace the old one entirely. */
+export function mergeLayers(layers: readonly ConfigLayer[]): ConfigValues {
+  const merged: Record<string, Record<string, unknown>> = {};
+  for (const { values } of layers) {
+    for (const [group, entries] of Object.entries(values)) {
+      let base: Record<string, unknown> = merged[group] ?? {};
+      if (group === 'data' && entries.kind !== undefined && entries.kind !== base.kind) base = {};
+      if (group === 'train' && entries.steps != null && entries.epochs === undefined) base = { ...base, epochs: null };
+      if (group === 'train' && entries.epochs != null && entries.steps === undefined) base = { ...base, steps: null };
+      merged[group] = { ...base, ...entries };
+    }
+  }
+  return merged;
+}
+
+function checkAcross(config: RunConfig): void {
+  const { train, data } = config;
+  checkModelSettings(config.model);
+  if ((train.epochs === null) === (train.steps === null)) {
+    throw new ConfigError(
+      `config: exactly one of train.epochs and train.steps must be given, got ${train.epochs} and ${train.steps}`,
+    );
+  }
+  if (data.kind === 'sudokuGenerated') {
+    const nCells = (data.boxRows * data.boxCols) ** 2;
+    if (data.minBlanks > data.maxBlanks || data.maxBlanks >= nCells) {
+      throw new ConfigError(
+        `config: data.minBlanks <= data.maxBlanks < ${nCells} cells, got ${data.minBlanks} and ${data.maxBlanks}`,
+      );
+    }
+  }
+  if (train.stopAtExactAccuracy !== null && config.eval.everySteps === null) {
+    throw new ConfigError('config: train.stopAtExactAccuracy needs eval.everySteps, got null');
+  }
+  if (train.device === 'cuda' && config.model.forwardDtype === 'float64') {
+    throw new ConfigError('config: model.forwardDtype "float64" lives on the CPU, got train.device "cuda"');
+  }
+}
+
+/**
+ * A run's configuration from its layers, lowest first. Missing keys take the official defaults.
+ * @throws ConfigError that names the layer and the nearest valid key or the range
+ */
+export function parseConfig(layers: readonly ConfigLayer[]): RunConfig {
+  const checked = layers.map(({ source, values }) => checkLayer(source, values));
+  const merged = mergeLayers(checked);
+  const result = configSchema.safeParse({
+    ...merged,
+    ...(merged.data && merged.data.kind === undefined ? { data: { kind: 'npy', ...merged.data } } : {}),
+  });
+  if (!result.success) {
+    const issue = result.error.issues[0]!;
+    const path = issue.path.map(String).join('.');
+    if (issue.code === 'unrecognized_keys') {
+      const key = `${path}.${issue.keys[0]!}`;
+      throw new ConfigError(
+        `config: unknown key "${key}" for data.kind ${show(merged.data?.kind ?? 'npy')}; set data.kind to the one it belongs to`,
+      );
+    }
+    throw new ConfigError(`config: ${path} ${expectation(issue)}`);
+  }
+  checkAcross(result.data);
+  return result.data;
+}
+
+/** The configuration as JSON with keys in the schema's order: equal configurations give equal bytes. */
+export function serializeConfig(config: RunConfig): string {
+  return JSON.stringify(configSchema.parse(config));
+}
+
+// What may differ between a checkpoint and the run that resumes it, because no number of the run depends on it.
+const freeOnResume = new Set([
+  'train.epochs',
+  'train.steps',
+  'train.device',
+  'train.threads',
+  'train.logEverySteps',
+  'train.checkpointEverySteps',
+  'train.keepCheckpoints',
+  'train.tensorboard',
+  'train.stopAtExactAccuracy',
+  ...Object.keys(evalSchema.shape).map((key) => `eval.${key}`),
+]);
+
+function flatten(config: RunConfig): Map<string, unknown> {
+  const flat = new Map<string, unknown>();
+  for (const group of Object.keys(groups) as (keyof RunConfig)[]) {
+    for (const [key, value] of Object.entries(config[group])) flat.set(`${group}.${key}`, value);
+  }
+  return flat;
+}
+
+/**
+ * Refuses to resume a checkpoint under a configuration that would make it another experiment. Length, intervals,
+ * evaluation and threads may change; model, optimiser, data and seed may not.
+ * @returns the keys that differ and may
+ * @throws ConfigError naming the first field that differs and both values
+ */
+export function checkResumable(saved: RunConfig, current: RunConfig): string[] {
+  const before = flatten(saved);
+  const after = flatten(current);
+  const changed = [...new Set([...before.keys(), ...after.keys()])].filter(
+    (key) => !Object.is(before.get(key), after.get(key)),
+  );
+  const refused = changed.find((key) => !freeOnResume.has(key));
+  if (refused !== undefined) {
+    throw new ConfigError(
+      `resume: ${refused} must be ${show(before.get(refused))} as in the checkpoint, got ${show(after.get(refused))}; ` +
+        'start a new run to change it',
+    );
+  }
+  return changed;
+}
+
+/** What a run's length depends on besides the configuration: fields of `dataset.json`. */
+export interface DataLength {
+  totalGroups: number;
+  meanPuzzleExamples: number;
+}
+
+/** Steps of the whole run, which the schedule spans: floor(epochs * groups * meanPuzzleExamples / batch), HRM section 4. */
+export function totalSteps(config: RunConfig, data: DataLength): number {
+  const { epochs, steps: fixed, batchSize } = config.train;
+  if (fixed !== null) return fixed;
+  const total = Math.floor((epochs! * data.totalGroups * data.meanPuzzleExamples) / batchSize);
+  if (total < 1) {
+    throw new ConfigError(
+      `config: train.epochs must give at least one step, got ${epochs} epochs of ${data.totalGroups} groups in batches of ${batchSize}`,
+    );
+  }
+  return total;
+}
+
+/** The model's configuration once the data is known. @throws ConfigError if both name a size and disagree */
+export function modelConfigFor(config: RunConfig, data: DataShape): ModelConfig {
+  return resolveModel(config.model, data);
+}

@@ -1,0 +1,140 @@
+/** The official recipes (HRM section 5), TRM's as configurations of the same engine, and two small ones for a CPU. */
+import { ConfigError } from '../error';
+import { show, suggestion } from '../hrm/config_error';
+import { type ConfigLayer, type ConfigValues } from './config';
+
+interface Preset {
+  about: string;
+  values: ConfigValues;
+}
+
+const sudokuExtreme = {
+  optim: { lr: 1e-4, puzzleEmbLr: 1e-4, weightDecay: 1, puzzleEmbWeightDecay: 1 },
+  data: { kind: 'npy', dir: 'data/sudoku-extreme-1k-aug-1000' },
+  train: { epochs: 20000, batchSize: 768, intervalEpochs: 2000 },
+};
+
+const maze = {
+  ...sudokuExtreme,
+  data: { kind: 'npy', dir: 'data/maze-30x30-hard-1k' },
+};
+
+const arc = {
+  optim: { lr: 1e-4, puzzleEmbLr: 1e-2, weightDecay: 0.1, puzzleEmbWeightDecay: 0.1 },
+  data: { kind: 'npy', dir: 'data/arc-aug-1000' },
+  train: { epochs: 100000, batchSize: 768, intervalEpochs: 10000 },
+};
+
+const trmModel = {
+  hLayers: 2,
+  lLayers: 2,
+  sharedLevels: true,
+  hCycles: 3,
+  lCycles: 6,
+  gradSteps: 6,
+  haltLoss: 'halt',
+  puzzleEmbLen: 16,
+};
+const trmModelShort = { ...trmModel, lCycles: 4, gradSteps: 4 };
+const trmTrain = { epochs: 50000, intervalEpochs: 5000 };
+
+const presets: Record<string, Preset> = {
+  'sudoku-extreme': { about: 'official HRM on Sudoku-Extreme 1k, batch 768', values: sudokuExtreme },
+  'sudoku-extreme-1gpu': {
+    about: 'the same on one GPU: batch 384, learning rate 7e-5',
+    values: {
+      ...sudokuExtreme,
+      optim: { ...sudokuExtreme.optim, lr: 7e-5, puzzleEmbLr: 7e-5 },
+      train: { ...sudokuExtreme.train, batchSize: 384 },
+    },
+  },
+  'sudoku-full': {
+    about: 'official HRM on all of Sudoku-Extreme',
+    values: {
+      model: { lCycles: 8, haltMaxSteps: 8, posEncodings: 'learned', lossType: 'softmax' },
+      optim: { lr: 3e-4, puzzleEmbLr: 3e-4, weightDecay: 0.1, puzzleEmbWeightDecay: 0.1, lrMinRatio: 0.1 },
+      data: { kind: 'npy', dir: 'data/sudoku-extreme-full' },
+      train: { epochs: 100, batchSize: 2304, intervalEpochs: 10 },
+    },
+  },
+  maze: { about: 'official HRM on Maze-30x30-Hard 1k', values: maze },
+  arc: { about: 'official HRM on ARC-AGI', values: arc },
+  'trm-sudoku': {
+    about: 'TRM (shared network, halting by qHalt alone) on Sudoku-Extreme 1k, attention',
+    values: {
+      ...sudokuExtreme,
+      model: trmModel,
+      optim: { ...sudokuExtreme.optim, ema: 0.999 },
+      train: { ...sudokuExtreme.train, ...trmTrain },
+    },
+  },
+  'trm-sudoku-mlp': {
+    about: 'the same with a SwiGLU over the sequence instead of attention',
+    values: {
+      ...sudokuExtreme,
+      model: { ...trmModel, mlpT: true, posEncodings: 'none' },
+      optim: { ...sudokuExtreme.optim, ema: 0.999 },
+      train: { ...sudokuExtreme.train, ...trmTrain },
+    },
+  },
+  'trm-maze': {
+    about: 'TRM on Maze-30x30-Hard 1k',
+    values: {
+      ...maze,
+      model: trmModelShort,
+      optim: { ...maze.optim, ema: 0.999 },
+      train: { ...maze.train, ...trmTrain },
+    },
+  },
+  'trm-arc': {
+    about: 'TRM on ARC-AGI',
+    values: { ...arc, model: trmModelShort, optim: { ...arc.optim, ema: 0.999 } },
+  },
+  'sudoku-mid': {
+    about: 'a mid-size HRM on Sudoku-Extreme 1k for a CPU: hidden 128, 2+2 layers, augmented on the fly',
+    values: {
+      model: { hidden: 128, nHeads: 4, hLayers: 2, lLayers: 2, posEncodings: 'learned', haltMaxSteps: 8 },
+      optim: {
+        lr: 5e-4,
+        puzzleEmbLr: 5e-4,
+        weightDecay: 0.1,
+        puzzleEmbWeightDecay: 0.1,
+        lrMinRatio: 0.1,
+        lrWarmupSteps: 200,
+      },
+      data: { kind: 'sudokuCsv' },
+      train: { steps: 3000, batchSize: 32 },
+      eval: { everySteps: 250, puzzles: 500, finalPuzzles: null },
+    },
+  },
+  'demo-4x4': {
+    about: 'a small HRM on generated 4x4 Sudokus: minutes on two cores',
+    values: {
+      model: { hidden: 128, nHeads: 4, hLayers: 2, lLayers: 2, posEncodings: 'learned', haltMaxSteps: 4 },
+      optim: {
+        lr: 1e-3,
+        puzzleEmbLr: 1e-3,
+        weightDecay: 0.1,
+        puzzleEmbWeightDecay: 0.1,
+        lrMinRatio: 0.1,
+        lrWarmupSteps: 50,
+      },
+      data: { kind: 'sudokuGenerated' },
+      train: { steps: 1000, batchSize: 32, checkpointEverySteps: 200, stopAtExactAccuracy: 0.99 },
+      eval: { everySteps: 50, puzzles: 200 },
+    },
+  },
+};
+
+/** Names and one line about each, for `--help`. */
+export const presetList: readonly { name: string; about: string }[] = Object.entries(presets).map(
+  ([name, { about }]) => ({ name, about }),
+);
+
+/** The layer of a preset. @throws ConfigError naming the nearest preset */
+export function presetLayer(name: string): ConfigLayer {
+  if (!Object.hasOwn(presets, name)) {
+    throw new ConfigError(`preset: unknown preset ${show(name)}${suggestion(name, Object.keys(presets))}`);
+  }
+  return { source: `preset ${name}`, values: presets[name]!.values };
+}
