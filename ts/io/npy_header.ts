@@ -79,7 +79,7 @@ class HeaderParser {
     this.skipSpaces();
     const quote = this.text[this.at];
     if (quote !== "'" && quote !== '"') this.fail(`expected a quoted string, got ${this.here()}`);
-    const end = this.text.indexOf(quote!, this.at + 1);
+    const end = this.text.indexOf(quote, this.at + 1);
     if (end < 0) this.fail('a string has no closing quote');
     const value = this.text.slice(this.at + 1, end);
     if (/[^ -~]|\\/.test(value)) this.fail(`a string must be printable ASCII without escapes, got ${describe(value)}`);
