@@ -64,7 +64,7 @@ export function philox4x32(
 /** Splits a seed or stream number into (low, high) words; a safe integer and the same bigint are the same number. */
 function words(value: number | bigint, what: string): readonly [number, number] {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) {
-    return [value % TWO_32 | 0, (value / TWO_32) | 0];
+    return [(value % TWO_32) | 0, (value / TWO_32) | 0];
   }
   if (typeof value === 'bigint' && value >= 0n && value < 1n << 64n) {
     return [Number(value & 0xffffffffn) | 0, Number(value >> 32n) | 0];
@@ -115,7 +115,7 @@ export class Philox {
   #fill(): void {
     const block = Math.floor(this.#position / 4);
     philox4x32(
-      block % TWO_32 | 0,
+      (block % TWO_32) | 0,
       (block / TWO_32) | 0,
       this.#stream0,
       this.#stream1,
@@ -183,7 +183,9 @@ export class Philox {
   /** `count` distinct integers of [0, n) in random order. */
   choose(n: number, count: number): Uint32Array {
     if (!Number.isInteger(count) || count < 0 || !(count <= n)) {
-      throw new ArgumentError(`Philox.choose: count must be an integer from 0 to n = ${String(n)}, got ${String(count)}`);
+      throw new ArgumentError(
+        `Philox.choose: count must be an integer from 0 to n = ${String(n)}, got ${String(count)}`,
+      );
     }
     if (count * 4 >= n) {
       return this.permutation(n).subarray(0, count);
@@ -208,7 +210,9 @@ export class Philox {
 
   /** @throws FormatError when the value is not a state written by {@link Philox.toJSON} */
   static fromJSON(state: unknown): Philox {
-    const { seed, stream, position } = (typeof state === 'object' && state !== null ? state : {}) as Partial<PhiloxState>;
+    const { seed, stream, position } = (
+      typeof state === 'object' && state !== null ? state : {}
+    ) as Partial<PhiloxState>;
     if (!isUint64Text(seed) || !isUint64Text(stream) || !Number.isSafeInteger(position) || Number(position) < 0) {
       throw new FormatError(`Philox.fromJSON: expected {seed, stream, position}, got ${inspect(state)}`);
     }

@@ -54,7 +54,13 @@ export class SudokuTransform {
     const relabelled = rng.permutation(size);
     for (let i = 0; i < size; i++) digits[i + 1] = relabelled[i]! + 1;
     const transposed = boxRows === boxCols && rng.below(2) === 1;
-    return new SudokuTransform(geometry, digits, randomLines(size, boxRows, rng), randomLines(size, boxCols, rng), transposed);
+    return new SudokuTransform(
+      geometry,
+      digits,
+      randomLines(size, boxRows, rng),
+      randomLines(size, boxCols, rng),
+      transposed,
+    );
   }
 
   /**
