@@ -1,0 +1,239 @@
+// C = A B by packed panels (see gemm_kernel.h). Few rows: A is packed once and shared, each task packs a panel of B and
+// uses it from the cache. Many rows: B is packed once and shared, each task packs a block of rows of A that fits the L2
+// cache.
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#include "cpu/gemm.h"
+#include "cpu/parallel.h"
+#include "cpu/simd/begin.h"
+
+#include "cpu/simd/vec.h"
+
+#include "cpu/simd/pack.h"
+
+#include "cpu/simd/gemm_kernel.h"
+#include "cpu/simd/gemm_small.h"
+
+namespace hrm::cpu::HRM_ISA {
+namespace {
+
+constexpr int64_t kPanelBytes = 3072;         // of one k block: 768 floats
+constexpr int64_t kSharedABytes = 512 << 10;  // A up to this is packed whole
+constexpr int64_t kRowBlockBytes = 384 << 10; // of A packed by one task, in the L2 cache
+constexpr int64_t kSharedBBytes = 4 << 20;    // of B packed at a time
+constexpr int64_t kInlineFlops = 1 << 16;     // products smaller than this stay on one thread
+constexpr int64_t kDirectRows = 8;            // with so few rows B is read where it lies, if it can be
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
+
+/** Elements so that what follows stays aligned to a cache line. */
+template <class T> int64_t padded(int64_t elements) { return round_up(elements, 64 / static_cast<int64_t>(sizeof(T))); }
+
+/** How one product is cut up; a function of the shape, except `rowTasks` and `colTasks`, which do not change the
+ * result. */
+template <class T> struct Plan {
+  int64_t kBlocks, kMax;
+  bool shareA;
+  int64_t nBlocks, nMax; // columns of B packed at a time (shareA: all)
+  int64_t rowTasks, rowMax;
+  int64_t colTasks;
+  int64_t sharedElements, threadElements;
+  bool parallel;
+
+  Plan(int64_t m, int64_t n, int64_t k, int nThreads) {
+    constexpr int64_t kSize = sizeof(T);
+    constexpr int64_t kCols = kTileCols<T>;
+    kBlocks = std::max<int64_t>(1, ceil_div(k * kSize, kPanelBytes));
+    kMax = ceil_div(k, kBlocks);
+    shareA = m * kMax * kSize <= kSharedABytes;
+    parallel = nThreads > 1 && m * n * k >= kInlineFlops;
+    const int64_t panels = ceil_div(n, kCols);
+    if (shareA) {
+      nBlocks = 1;
+      nMax = n;
+      rowTasks = 1;
+      rowMax = m;
+      colTasks = parallel ? std::min<int64_t>(panels, std::max<int64_t>(8, 4 * nThreads)) : 1;
+      sharedElements = padded<T>(m * kMax);
+      threadElements = padded<T>(kMax * kCols);
+      return;
+    }
+    nBlocks = ceil_div(panels * kCols * kMax * kSize, kSharedBBytes);
+    nMax = ceil_div(panels, nBlocks) * kCols;
+    rowTasks = ceil_div(m, std::max<int64_t>(kTileRows, kRowBlockBytes / (kMax * kSize)));
+    if (parallel && rowTasks < 8 * nThreads)
+      rowTasks = std::min(round_up(rowTasks, nThreads), ceil_div(m, kTileRows));
+    rowMax = ceil_div(m, rowTasks);
+    colTasks = parallel ? std::min(nMax / kCols, ceil_div(2 * nThreads, rowTasks)) : 1;
+    sharedElements = padded<T>(nMax * kMax);
+    threadElements = padded<T>(rowMax * kMax);
+  }
+};
+
+/** The pool, or the calling thread for what is too small. */
+template <class F> void for_tasks(ThreadPool &pool, bool parallel, int64_t nTasks, F &&fn) {
+  if (parallel) {
+    pool.parallel_for(nTasks, fn);
+    return;
+  }
+  for (int64_t task = 0; task < nTasks; ++task)
+    fn(task, 0);
+}
+
+template <class T> void clear(const GemmArgs<T> &args) {
+  if (!args.accumulate)
+    for (int64_t i = 0; i < args.m; ++i)
+      std::fill_n(args.c + i * args.ldc, args.n, T(0));
+}
+
+/** All row blocks of a packed A against one panel of B. */
+template <class T>
+void panel_product(int64_t m, int64_t k, const T *packedA, int64_t aStep, const T *b, int64_t bStride,
+                   StoreTile<T> out) {
+  const RowBlocks blocks(m);
+  T *const c = out.c;
+  for (int64_t block = 0; block < blocks.count; ++block) {
+    const int64_t row = blocks.begin(block);
+    const int rows = blocks.size(block);
+    out.c = c + row * out.ldc;
+    store_tile<T>(rows, k, packedA + row * aStep, rows, b, bStride, out);
+  }
+}
+
+template <class T> int panel_cols(int64_t n, int64_t panel) {
+  return static_cast<int>(std::min<int64_t>(kTileCols<T>, n - panel * kTileCols<T>));
+}
+
+template <class T> void pack_b_panel(const GemmArgs<T> &g, int64_t panel, int64_t k0, int64_t k, T *dst) {
+  const T *src = g.b.data + panel * kTileCols<T> * g.b.colStride + k0 * g.b.rowStride;
+  pack_panel(src, g.b.colStride, g.b.rowStride, panel_cols<T>(g.n, panel), k, dst, kTileCols<T>);
+}
+
+/** Packs [0, m) x [k0, k0 + k) of A for all threads, in parallel when that is worth a barrier. */
+template <class T>
+void pack_shared_a(ThreadPool &pool, bool parallel, const MatrixView<T> &a, int64_t m, int64_t k0, int64_t k, T *dst) {
+  const RowBlocks blocks(m);
+  const int64_t tasks = m * k < (1 << 14) ? 1 : std::min<int64_t>(blocks.count, 8);
+  for_tasks(pool, parallel && tasks > 1, tasks, [&](int64_t task, int) {
+    for (int64_t block = blocks.count * task / tasks; block < blocks.count * (task + 1) / tasks; ++block) {
+      const int64_t row = blocks.begin(block);
+      const int rows = blocks.size(block);
+      pack_panel(a.data + row * a.rowStride + k0 * a.colStride, a.rowStride, a.colStride, rows, k, dst + row * k, rows);
+    }
+  });
+}
+
+template <class T> void shared_a_product(ThreadPool &pool, const GemmArgs<T> &g, const Plan<T> &plan, T *workspace) {
+  T *const packedA = workspace;
+  T *const scratch = workspace + plan.sharedElements;
+  const int64_t panels = ceil_div(g.n, kTileCols<T>);
+  const bool inPlace = g.m <= kDirectRows && g.b.colStride == 1;
+  for (int64_t kb = 0; kb < plan.kBlocks; ++kb) {
+    const int64_t k0 = g.k * kb / plan.kBlocks, k = g.k * (kb + 1) / plan.kBlocks - k0;
+    pack_shared_a(pool, plan.parallel, g.a, g.m, k0, k, packedA);
+    for_tasks(pool, plan.parallel, plan.colTasks, [&](int64_t task, int thread) {
+      T *const packedB = scratch + thread * plan.threadElements;
+      for (int64_t panel = panels * task / plan.colTasks; panel < panels * (task + 1) / plan.colTasks; ++panel) {
+        const int cols = panel_cols<T>(g.n, panel);
+        const int64_t col = panel * kTileCols<T>;
+        const StoreTile<T> out{g.c + col, g.ldc, cols, g.accumulate || kb > 0};
+        if (inPlace && cols == kTileCols<T>) {
+          panel_product(g.m, k, packedA, k, g.b.data + k0 * g.b.rowStride + col, g.b.rowStride, out);
+        } else {
+          pack_b_panel(g, panel, k0, k, packedB);
+          panel_product(g.m, k, packedA, k, packedB, kTileCols<T>, out);
+        }
+      }
+    });
+  }
+}
+
+template <class T> void shared_b_product(ThreadPool &pool, const GemmArgs<T> &g, const Plan<T> &plan, T *workspace) {
+  constexpr int64_t kCols = kTileCols<T>;
+  T *const packedB = workspace;
+  T *const scratch = workspace + plan.sharedElements;
+  const int64_t panels = ceil_div(g.n, kCols);
+  for (int64_t nb = 0; nb < plan.nBlocks; ++nb) {
+    const int64_t first = panels * nb / plan.nBlocks, nPanels = panels * (nb + 1) / plan.nBlocks - first;
+    for (int64_t kb = 0; kb < plan.kBlocks; ++kb) {
+      const int64_t k0 = g.k * kb / plan.kBlocks, k = g.k * (kb + 1) / plan.kBlocks - k0;
+      for_tasks(pool, plan.parallel, nPanels,
+                [&](int64_t panel, int) { pack_b_panel(g, first + panel, k0, k, packedB + panel * k * kCols); });
+      for_tasks(pool, plan.parallel, plan.rowTasks * plan.colTasks, [&](int64_t task, int thread) {
+        const int64_t rowTask = task / plan.colTasks, colTask = task % plan.colTasks;
+        const int64_t row = g.m * rowTask / plan.rowTasks, rows = g.m * (rowTask + 1) / plan.rowTasks - row;
+        T *const packedA = scratch + thread * plan.threadElements;
+        pack_rows(g.a.data + row * g.a.rowStride + k0 * g.a.colStride, g.a.rowStride, g.a.colStride, rows, k, packedA);
+        for (int64_t p = nPanels * colTask / plan.colTasks; p < nPanels * (colTask + 1) / plan.colTasks; ++p) {
+          const int64_t panel = first + p;
+          const StoreTile<T> out{g.c + row * g.ldc + panel * kCols, g.ldc, panel_cols<T>(g.n, panel),
+                                 g.accumulate || kb > 0};
+          panel_product(rows, k, packedA, k, packedB + p * k * kCols, kCols, out);
+        }
+      });
+    }
+  }
+}
+
+/** Dot products along k for a product with few rows or few columns whose operands are contiguous along k. */
+template <class T> bool dot_product(ThreadPool &pool, const GemmArgs<T> &g) {
+  if ((g.a.colStride != 1 && g.k > 1) || (g.b.rowStride != 1 && g.k > 1) || std::min(g.m, g.n) > kDotRows)
+    return false;
+  const bool byColumns = g.m <= g.n;
+  const int64_t few = byColumns ? g.m : g.n, many = byColumns ? g.n : g.m;
+  if (few > kDotRows)
+    return false;
+  const bool parallel = pool.nThreads() > 1 && g.m * g.n * g.k >= kInlineFlops;
+  const int64_t tasks = parallel ? std::min<int64_t>(ceil_div(many, 64), 4 * pool.nThreads()) : 1;
+  for_tasks(pool, parallel, tasks, [&](int64_t task, int) {
+    const int64_t groups = ceil_div(many, 4);
+    const int64_t begin = groups * task / tasks * 4, end = std::min(many, groups * (task + 1) / tasks * 4);
+    if (byColumns)
+      dot_columns(g.m, begin, end, g.k, g.a.data, g.a.rowStride, g.b.data, g.b.colStride, g.c, g.ldc, int64_t{1},
+                  g.accumulate);
+    else
+      dot_columns(g.n, begin, end, g.k, g.b.data, g.b.colStride, g.a.data, g.a.rowStride, g.c, int64_t{1}, g.ldc,
+                  g.accumulate);
+  });
+  return true;
+}
+
+template <class T> size_t workspace_bytes(int64_t m, int64_t n, int64_t k, int nThreads) {
+  if (m == 0 || n == 0 || k == 0)
+    return 0;
+  const Plan<T> plan(m, n, k, nThreads);
+  return static_cast<size_t>(plan.sharedElements + nThreads * plan.threadElements) * sizeof(T);
+}
+
+template <class T> void product(ThreadPool &pool, const GemmArgs<T> &args, void *workspace) {
+  if (args.m == 0 || args.n == 0)
+    return;
+  if (args.k == 0)
+    return clear(args);
+  if (dot_product(pool, args))
+    return;
+  const Plan<T> plan(args.m, args.n, args.k, pool.nThreads());
+  if (plan.shareA)
+    shared_a_product(pool, args, plan, static_cast<T *>(workspace));
+  else
+    shared_b_product(pool, args, plan, static_cast<T *>(workspace));
+}
+
+} // namespace
+
+size_t gemm_workspace_bytes_of(int64_t m, int64_t n, int64_t k, int nThreads, const float *) {
+  return workspace_bytes<float>(m, n, k, nThreads);
+}
+size_t gemm_workspace_bytes_of(int64_t m, int64_t n, int64_t k, int nThreads, const double *) {
+  return workspace_bytes<double>(m, n, k, nThreads);
+}
+void gemm_of(ThreadPool &pool, const GemmArgs<float> &args, void *workspace) { product(pool, args, workspace); }
+void gemm_of(ThreadPool &pool, const GemmArgs<double> &args, void *workspace) { product(pool, args, workspace); }
+
+} // namespace hrm::cpu::HRM_ISA
+
+#include "cpu/simd/end.h"

@@ -1,0 +1,135 @@
+// The register tile of all matrix products, and the loop of a single thread over packed operands. Include after
+// begin.h, vec.h and pack.h.
+//
+// Left operand: panels of up to kTileRows rows, [k][rows] side by side. Right operand: panels of kTileCols<T> columns,
+// [k][kTileCols]. A tile is kTileRows x 2 registers and takes its whole k in one go; then an epilogue gets it.
+#ifndef HRM_CPU_SIMD_GEMM_KERNEL_H_
+#define HRM_CPU_SIMD_GEMM_KERNEL_H_
+
+namespace hrm::cpu::HRM_ISA {
+
+#if HRM_ISA_ID == 2
+inline constexpr int kTileRows = 14;
+#elif HRM_ISA_ID == 1
+inline constexpr int kTileRows = 6;
+#else
+inline constexpr int kTileRows = 4;
+#endif
+inline constexpr int kTileVecs = 2;
+template <class T> inline constexpr int kTileCols = kTileVecs * kLanes<T>;
+
+/** What an epilogue receives: R rows of two registers, in row-major order. */
+template <class T, int R> struct Tile {
+  vec<T> v[R][kTileVecs];
+};
+
+/** Rows are cut into blocks as even as possible, none larger than kTileRows. */
+struct RowBlocks {
+  int64_t rows;
+  int64_t count;
+
+  explicit RowBlocks(int64_t nRows) : rows(nRows), count((nRows + kTileRows - 1) / kTileRows) {}
+  int64_t begin(int64_t block) const { return block * (rows / count) + min_of(block, rows % count); }
+  int size(int64_t block) const { return static_cast<int>(rows / count + (block < rows % count ? 1 : 0)); }
+
+private:
+  static int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
+};
+
+/**
+ * The product of an R-row panel of A and one panel of B. aStride and bStride are the steps from one k to the next
+ * (R and kTileCols for packed panels). Epilogue: void operator()(const Tile<T, R> &) const.
+ */
+template <class T, int R, class Epilogue>
+HRM_INLINE void micro_kernel(int64_t k, const T *a, int64_t aStride, const T *b, int64_t bStride,
+                             const Epilogue &epilogue) {
+  constexpr int W = kLanes<T>;
+  Tile<T, R> acc;
+#pragma GCC unroll 16
+  for (int i = 0; i < R; ++i)
+    acc.v[i][0] = acc.v[i][1] = vec<T>{};
+  for (int64_t p = 0; p < k; ++p, a += aStride, b += bStride) {
+    const vec<T> b0 = load(b), b1 = load(b + W);
+    __builtin_prefetch(b + 16 * bStride);
+    __builtin_prefetch(b + 16 * bStride + W);
+#pragma GCC unroll 16
+    for (int i = 0; i < R; ++i) {
+      const vec<T> x = broadcast(a[i]);
+      acc.v[i][0] = fma(x, b0, acc.v[i][0]);
+      acc.v[i][1] = fma(x, b1, acc.v[i][1]);
+    }
+  }
+  epilogue(acc);
+}
+
+/** Calls f(std::integral_constant<int, rows>) for a run-time number of rows in [1, kTileRows]. */
+template <int R = kTileRows, class F> HRM_INLINE void with_rows(int rows, const F &f) {
+  if constexpr (R == 1) {
+    f(std::integral_constant<int, 1>{});
+  } else {
+    if (rows == R)
+      f(std::integral_constant<int, R>{});
+    else
+      with_rows<R - 1>(rows, f);
+  }
+}
+
+/** Stores or accumulates a tile into row-major C; cols may be less than kTileCols at the right edge. */
+template <class T> struct StoreTile {
+  T *c;
+  int64_t ldc;
+  int cols;
+  bool accumulate;
+
+  template <int R> HRM_INLINE void operator()(const Tile<T, R> &tile) const {
+    constexpr int W = kLanes<T>;
+    if (cols == kTileCols<T>) {
+#pragma GCC unroll 16
+      for (int i = 0; i < R; ++i) {
+        T *row = c + i * ldc;
+        store(row, accumulate ? load(row) + tile.v[i][0] : tile.v[i][0]);
+        store(row + W, accumulate ? load(row + W) + tile.v[i][1] : tile.v[i][1]);
+      }
+      return;
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < R; ++i) {
+      T *row = c + i * ldc;
+#pragma GCC unroll 2
+      for (int j = 0; j < kTileVecs; ++j) {
+        const int n = cols - j * W < W ? cols - j * W : W;
+        if (n <= 0)
+          break;
+        store_partial(row + j * W, accumulate ? load_partial(row + j * W, n) + tile.v[i][j] : tile.v[i][j], n);
+      }
+    }
+  }
+};
+
+/** One tile of C with the plain epilogue, out of line: shared by every loop below. */
+template <class T, int R>
+__attribute__((noinline)) void store_kernel(int64_t k, const T *a, int64_t aStride, const T *b, int64_t bStride,
+                                            const StoreTile<T> &epilogue) {
+  micro_kernel<T, R>(k, a, aStride, b, bStride, epilogue);
+}
+
+template <class T>
+HRM_INLINE void store_tile(int rows, int64_t k, const T *a, int64_t aStride, const T *b, int64_t bStride,
+                           const StoreTile<T> &epilogue) {
+  with_rows(rows, [&](auto r) { store_kernel<T, r()>(k, a, aStride, b, bStride, epilogue); });
+}
+
+/** Packs rows [0, m) of A as consecutive row panels: dst has m * k elements. */
+template <class T>
+inline void pack_rows(const T *a, int64_t rowStride, int64_t colStride, int64_t m, int64_t k, T *dst) {
+  const RowBlocks blocks(m);
+  for (int64_t block = 0; block < blocks.count; ++block) {
+    const int64_t row = blocks.begin(block);
+    const int rows = blocks.size(block);
+    pack_panel(a + row * rowStride, rowStride, colStride, rows, k, dst + row * k, rows);
+  }
+}
+
+} // namespace hrm::cpu::HRM_ISA
+
+#endif // HRM_CPU_SIMD_GEMM_KERNEL_H_

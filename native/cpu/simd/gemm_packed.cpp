@@ -1,0 +1,153 @@
+// Products with a right operand that was packed beforehand (weights).
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#include "cpu/gemm.h"
+#include "cpu/parallel.h"
+#include "cpu/simd/begin.h"
+
+#include "cpu/simd/vec.h"
+
+#include "cpu/simd/pack.h"
+
+#include "cpu/simd/gemm_kernel.h"
+
+namespace hrm::cpu::HRM_ISA {
+namespace {
+
+constexpr int64_t kPanelBytes = 6144;         // of one k block: 1536 floats
+constexpr int64_t kRowBlockBytes = 512 << 10; // of A packed by one task, in the L2 cache
+constexpr int64_t kInlineFlops = 1 << 16;
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/** Rows are cut into `rowTasks`; a task does them all against a share of the columns. Neither changes the result. */
+template <class T> struct Plan {
+  int64_t kBlocks, kMax, rowTasks, rowMax, colTasks, taskElements;
+  bool parallel;
+
+  Plan(int64_t m, int64_t n, int64_t k, int nThreads) {
+    constexpr int64_t kSize = sizeof(T);
+    kBlocks = std::max<int64_t>(1, ceil_div(k * kSize, kPanelBytes));
+    kMax = std::max<int64_t>(1, ceil_div(k, kBlocks));
+    parallel = nThreads > 1 && m * n * k >= kInlineFlops;
+    rowTasks = ceil_div(m, std::max<int64_t>(kTileRows, kRowBlockBytes / (kMax * kSize)));
+    if (parallel && rowTasks > 1 && rowTasks < 8 * nThreads)
+      rowTasks = std::min(ceil_div(rowTasks, nThreads) * nThreads, ceil_div(m, kTileRows));
+    rowMax = ceil_div(m, rowTasks);
+    const int64_t panels = ceil_div(n, kTileCols<T>);
+    colTasks = parallel ? std::min(panels, ceil_div(8 * nThreads, rowTasks)) : 1;
+    taskElements = ceil_div(rowMax * kMax, 64 / kSize) * (64 / kSize);
+  }
+};
+
+template <class F> void for_tasks(ThreadPool &pool, bool parallel, int64_t nTasks, F &&fn) {
+  if (parallel) {
+    pool.parallel_for(nTasks, fn);
+    return;
+  }
+  for (int64_t task = 0; task < nTasks; ++task)
+    fn(task, 0);
+}
+
+template <class T> size_t workspace_bytes(int64_t m, int64_t n, int64_t k, int nThreads) {
+  if (m == 0 || n == 0)
+    return 0;
+  const Plan<T> plan(m, n, k, nThreads);
+  return static_cast<size_t>((plan.rowTasks == 1 ? 1 : nThreads) * plan.taskElements) * sizeof(T);
+}
+
+template <class T>
+void columns(const PackedGemmArgs<T> &g, int64_t k0, int64_t k, int64_t row, int64_t rows, const T *packedA,
+             int64_t begin, int64_t end) {
+  constexpr int64_t kCols = kTileCols<T>;
+  const RowBlocks blocks(rows);
+  for (int64_t panel = begin; panel < end; ++panel) {
+    const T *b = g.packed + (panel * g.k + k0) * kCols;
+    const int cols = static_cast<int>(std::min(kCols, g.n - panel * kCols));
+    for (int64_t block = 0; block < blocks.count; ++block) {
+      const int64_t i = blocks.begin(block);
+      const int n = blocks.size(block);
+      const StoreTile<T> out{g.c + (row + i) * g.ldc + panel * kCols, g.ldc, cols, g.accumulate || k0 > 0};
+      store_tile<T>(n, k, packedA + i * k, n, b, kCols, out);
+    }
+  }
+}
+
+template <class T> void product(ThreadPool &pool, const PackedGemmArgs<T> &g, T *workspace) {
+  if (g.m == 0 || g.n == 0)
+    return;
+  const Plan<T> plan(g.m, g.n, g.k, pool.nThreads());
+  const int64_t panels = ceil_div(g.n, kTileCols<T>);
+  const auto pack = [&](int64_t k0, int64_t k, int64_t row, int64_t rows, T *dst) {
+    pack_rows(g.a.data + row * g.a.rowStride + k0 * g.a.colStride, g.a.rowStride, g.a.colStride, rows, k, dst);
+  };
+  for (int64_t kb = 0; kb < plan.kBlocks; ++kb) {
+    const int64_t k0 = g.k * kb / plan.kBlocks, k = g.k * (kb + 1) / plan.kBlocks - k0;
+    if (plan.rowTasks == 1)
+      pack(k0, k, 0, g.m, workspace);
+    for_tasks(pool, plan.parallel, plan.rowTasks * plan.colTasks, [&](int64_t task, int thread) {
+      const int64_t rowTask = task / plan.colTasks, colTask = task % plan.colTasks;
+      const int64_t row = g.m * rowTask / plan.rowTasks, rows = g.m * (rowTask + 1) / plan.rowTasks - row;
+      T *packedA = workspace;
+      if (plan.rowTasks > 1) {
+        packedA += thread * plan.taskElements;
+        pack(k0, k, row, rows, packedA);
+      }
+      columns(g, k0, k, row, rows, packedA, panels * colTask / plan.colTasks, panels * (colTask + 1) / plan.colTasks);
+    });
+  }
+}
+
+template <class T> void pack(ThreadPool &pool, int64_t n, int64_t k, MatrixView<T> w, PackOrder order, T *packed) {
+  constexpr int kCols = kTileCols<T>, W = kLanes<T>;
+  const int64_t panels = ceil_div(n, kCols);
+  for_tasks(pool, pool.nThreads() > 1 && n * k >= kInlineFlops, panels, [&](int64_t panel, int) {
+    T *dst = packed + panel * k * kCols;
+    if (order == PackOrder::kPlain) {
+      const int cols = static_cast<int>(std::min<int64_t>(kCols, n - panel * kCols));
+      pack_panel(w.data + panel * kCols * w.rowStride, w.rowStride, w.colStride, cols, k, dst, kCols);
+      return;
+    }
+    const int64_t half = n / 2, first = panel * W;
+    const int cols = static_cast<int>(std::min<int64_t>(W, half - first));
+    for (int64_t p = 0; p < k; ++p)
+      for (int64_t part = 0; part < 2; ++part)
+        for (int i = 0; i < W; ++i)
+          dst[p * kCols + part * W + i] =
+              i < cols ? w.data[(part * half + first + i) * w.rowStride + p * w.colStride] : T(0);
+  });
+}
+
+} // namespace
+
+size_t packed_elements_of(int64_t n, int64_t k, const float *) {
+  return static_cast<size_t>(ceil_div(n, kTileCols<float>) * kTileCols<float> * k);
+}
+size_t packed_elements_of(int64_t n, int64_t k, const double *) {
+  return static_cast<size_t>(ceil_div(n, kTileCols<double>) * kTileCols<double> * k);
+}
+void pack_matrix_of(ThreadPool &pool, int64_t n, int64_t k, MatrixView<float> w, PackOrder order, float *packed) {
+  pack(pool, n, k, w, order, packed);
+}
+void pack_matrix_of(ThreadPool &pool, int64_t n, int64_t k, MatrixView<double> w, PackOrder order, double *packed) {
+  pack(pool, n, k, w, order, packed);
+}
+size_t gemm_packed_workspace_bytes_of(int64_t m, int64_t n, int64_t k, int nThreads, const float *) {
+  return workspace_bytes<float>(m, n, k, nThreads);
+}
+size_t gemm_packed_workspace_bytes_of(int64_t m, int64_t n, int64_t k, int nThreads, const double *) {
+  return workspace_bytes<double>(m, n, k, nThreads);
+}
+void gemm_packed_of(ThreadPool &pool, const PackedGemmArgs<float> &args, void *workspace) {
+  product(pool, args, static_cast<float *>(workspace));
+}
+void gemm_packed_of(ThreadPool &pool, const PackedGemmArgs<double> &args, void *workspace) {
+  product(pool, args, static_cast<double *>(workspace));
+}
+
+} // namespace hrm::cpu::HRM_ISA
+
+#include "cpu/simd/end.h"
