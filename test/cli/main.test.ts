@@ -1,0 +1,66 @@
+import { describe, expect, it } from '@jest/globals';
+import { reportError } from '../../ts/cli/main';
+import { ConfigError, FormatError } from '../../ts/error';
+import { runCli } from '../support/run_cli';
+
+describe('hrm', () => {
+  it('lists its commands', async () => {
+    const { exitCode, stdout, stderr } = await runCli(['--help']);
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain('hrm doctor');
+    expect(stdout).toContain('Exit codes');
+    expect(stderr).toBe('');
+  });
+
+  it('prints its version', async () => {
+    expect(await runCli(['--version'])).toMatchObject({
+      exitCode: 0,
+      stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
+    });
+  });
+
+  it('shows options and examples of a command', async () => {
+    const { exitCode, stdout } = await runCli(['doctor', '--help']);
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/--json.*\n[^]*Examples:[^]*hrm doctor --json/);
+  });
+
+  it.each([
+    [[], 'hrm: a command must be given; hrm --help lists them\n'],
+    [['doctr'], 'hrm: unknown command; did you mean "doctor"?\n'],
+    [['doctor', '--jsn'], 'hrm: unknown argument "jsn"; did you mean --json?\n'],
+    [['doctor', 'x'], /^hrm: unknown argument "x"; hrm --help .*\n$/],
+  ])('refuses %j with exit code 2 and one line', async (args, message) => {
+    const { exitCode, stdout, stderr } = await runCli(args);
+    expect(stderr).toMatch(message);
+    expect(stdout).toBe('');
+    expect(exitCode).toBe(2);
+  });
+});
+
+describe('reportError', () => {
+  const report = (error: unknown): { code: number; text: string } => {
+    let text = '';
+    const code = reportError(error, (part) => (text += part));
+    return { code, text };
+  };
+
+  it('gives typed errors one line and their exit code', () => {
+    expect(report(new ConfigError('--set a: no'))).toEqual({ code: 2, text: 'hrm: --set a: no\n' });
+    expect(report(new FormatError('npy: no'))).toEqual({ code: 1, text: 'hrm: npy: no\n' });
+  });
+
+  it('says when it is a defect', () => {
+    expect(report(new TypeError('x is undefined')).text).toMatch(/^hrm: internal error: x is undefined\nHRM_DEBUG=1/);
+    expect(report('text').code).toBe(1);
+  });
+
+  it('prints the stack on request', () => {
+    process.env.HRM_DEBUG = '1';
+    try {
+      expect(report(new FormatError('npy: no')).text).toMatch(/\n\s+at /);
+    } finally {
+      delete process.env.HRM_DEBUG;
+    }
+  });
+});

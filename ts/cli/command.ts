@@ -1,0 +1,90 @@
+/** How a command is declared and what its exit codes mean. */
+import { type ArgumentsCamelCase, type Argv } from 'yargs';
+import { ConfigError } from '../error';
+
+export const EXIT_OK = 0;
+export const EXIT_FAILURE = 1;
+export const EXIT_USAGE = 2;
+/** 128 + SIGINT, as shells report it. */
+export const EXIT_INTERRUPTED = 130;
+
+/** Something that adds itself to a parser and reports the exit code of the command that ran. */
+export interface Command {
+  register: (parser: Argv, exit: (code: number) => void) => void;
+}
+
+export interface CommandSpec<T> {
+  /** yargs form: `eval <checkpoint>`. */
+  command: string;
+  describe: string;
+  /** Command line and what it does. */
+  examples: readonly (readonly [string, string])[];
+  options: (parser: Argv) => Argv<T>;
+  /** @returns the exit code */
+  run: (args: ArgumentsCamelCase<T>) => number | Promise<number>;
+}
+
+// yargs makes `--steps abc` NaN and `--seed 1 --seed 2` an array; neither is what the command declared.
+function checkScalars(args: Readonly<Record<string, unknown>>, lists: ReadonlySet<string>): void {
+  for (const [name, value] of Object.entries(args)) {
+    if (name === '_' || lists.has(name)) continue;
+    if (Array.isArray(value)) throw new ConfigError(`--${name}: must be given once, got ${value.length} times`);
+    if (Number.isNaN(value)) throw new ConfigError(`--${name}: must be a number`);
+  }
+}
+
+interface DeclaredOptions {
+  getOptions: () => { array: string[] };
+}
+
+export function defineCommand<T>(spec: CommandSpec<T>): Command {
+  return {
+    register: (parser, exit) => {
+      let lists: ReadonlySet<string> = new Set();
+      parser.command(
+        spec.command,
+        spec.describe,
+        (base: Argv) => {
+          const built = spec.options(base);
+          for (const [line, about] of spec.examples) built.example(line, about);
+          lists = new Set((built as unknown as DeclaredOptions).getOptions().array);
+          return built;
+        },
+        async (args: ArgumentsCamelCase<T>) => {
+          checkScalars(args, lists);
+          exit(await spec.run(args));
+        },
+      );
+    },
+  };
+}
+
+/** A command that only holds others: `hrm data sudoku`. */
+export function defineGroup(name: string, describe: string, commands: readonly Command[]): Command {
+  return {
+    register: (parser, exit) => {
+      parser.command(name, describe, (base: Argv) => {
+        for (const command of commands) command.register(base, exit);
+        return base.demandCommand(1, `hrm ${name}: a command must be given; hrm ${name} --help lists them`);
+      });
+    },
+  };
+}
+
+/** Runs `body` with SIGINT caught: the first asks it to finish the step, a second ends the process at once. */
+export async function withInterrupt<R>(body: (interrupted: AbortSignal) => Promise<R>): Promise<R> {
+  const controller = new AbortController();
+  const onSignal = (): void => {
+    if (controller.signal.aborted) process.exit(EXIT_INTERRUPTED);
+    controller.abort();
+    process.stderr.write('\ninterrupted: finishing this step; once more to stop at once\n');
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  try {
+    return await body(controller.signal);
+  } finally {
+    process.off('SIGINT', onSignal);
+    process.off('SIGTERM', onSignal);
+  }
+}
