@@ -35,6 +35,10 @@ export class OutOfMemoryError extends HrmError {
 export class FormatError extends HrmError {
   readonly code = 'HRM_FORMAT';
 }
+/** A file or directory cannot be opened, read or written; `cause` is the system's error. */
+export class FileError extends HrmError {
+  readonly code = 'HRM_FILE';
+}
 /** An argument has the wrong JavaScript type or is out of range. */
 export class ArgumentError extends HrmError {
   readonly code = 'HRM_ARGUMENT';

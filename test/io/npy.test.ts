@@ -141,9 +141,11 @@ describe('parseNpy', () => {
     expect(load('|u1', '(2, 0, 3)', [], 'True')).toEqual(['uint8', [2, 0, 3], []]);
     const [a, b, c, d] = [2, 3, 4, 2];
     const stored: number[] = [];
-    for (let l = 0; l < d; l++)
-      for (let k = 0; k < c; k++)
+    for (let l = 0; l < d; l++) {
+      for (let k = 0; k < c; k++) {
         for (let j = 0; j < b; j++) for (let i = 0; i < a; i++) stored.push(((i * b + j) * c + k) * d + l);
+      }
+    }
     const inOrder = Array.from({ length: a * b * c * d }, (_, i) => i);
     expect(load('|u1', '(2, 3, 4, 2)', stored, 'True')[2]).toEqual(inOrder);
   });
@@ -217,7 +219,7 @@ it('refuses hostile arguments with typed errors', () => {
 describe('with numpy', () => {
   const python = '/usr/bin/python3';
   const present = spawnSync(python, ['-c', 'import numpy']).status === 0;
-  if (!present) console.warn(`SKIPPED: npy against numpy, because ${python} with numpy is not here`);
+  if (!present) process.stderr.write(`SKIPPED: npy against numpy, because ${python} with numpy is not here\n`);
 
   (present ? it : it.skip)('reads what numpy writes and is read by numpy', () => {
     const folder = mkdtempSync(join(tmpdir(), 'hrm-npy-'));

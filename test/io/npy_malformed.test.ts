@@ -83,12 +83,12 @@ const malformed: readonly MalformedRow[] = [
   [
     'product over 2^53',
     npy(dict('<i4', '(134217728, 134217728)')),
-    'the size of shape [134217728,134217728] overflows',
+    'the size of shape [134217728, 134217728] overflows',
   ],
   [
     'overflow hidden by 0',
     npy(dict('<i4', '(0, 134217728, 134217728)')),
-    'the size of shape [0,134217728,134217728] overflows',
+    'the size of shape [0, 134217728, 134217728] overflows',
   ],
   ['bytes over 2^53', npy(dict('<f8', '(4503599627370496,)')), 'the size of shape [4503599627370496] overflows'],
   ['structured dtype', npy("{'descr': [('a', '<i4')], 'shape': ()}"), 'byte 20: structured dtypes are not supported'],

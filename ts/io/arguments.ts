@@ -76,6 +76,12 @@ export function requireBytes(op: string, name: string, value: unknown): Uint8Arr
   });
 }
 
+/** A copy of a Map, whatever realm made it; keys and values are still to be checked. */
+export function requireMap(op: string, name: string, value: unknown): Map<unknown, unknown> {
+  if (!types.isMap(value)) throw new ArgumentError(`${op}: ${name} must be a Map, got ${describe(value)}`);
+  return readArgument(op, name, () => new Map<unknown, unknown>(value));
+}
+
 /** An options object: undefined reads as empty. Every property is read once, here; an unknown one is refused. */
 export function requireOptions<K extends string>(
   op: string,

@@ -10,7 +10,7 @@ import {
   type SourceType,
 } from './decode';
 import { parseNpyHeader } from './npy_header';
-import { bytesOf, elementsOfShape, requireRawArray, type RawArray } from './raw_array';
+import { bytesOf, elementsOfShape, requireRawArray, shapeText, type RawArray } from './raw_array';
 
 /** An array of an npy file, in C order. numpy has no bfloat16. */
 export type NpyArray = Exclude<RawArray, { dtype: 'bfloat16' }>;
@@ -48,12 +48,13 @@ export function parseNpy(bytes: Uint8Array, what: string): NpyArray {
   const { type, littleEndian } = readDescr(header.descr, fail);
   const elements = elementsOfShape(header.shape);
   if (elements === undefined || elements > Number.MAX_SAFE_INTEGER / sourceBytes(type)) {
-    return fail(`the size of shape [${header.shape}] overflows`);
+    return fail(`the size of shape ${shapeText(header.shape)} overflows`);
   }
   const expected = elements * sourceBytes(type);
   const body = file.subarray(header.end);
-  if (body.length < expected)
-    fail(`truncated: shape [${header.shape}] needs ${expected} bytes of data, got ${body.length}`);
+  if (body.length < expected) {
+    fail(`truncated: shape ${shapeText(header.shape)} needs ${expected} bytes of data, got ${body.length}`);
+  }
   if (body.length > expected) fail(`${body.length - expected} bytes follow the ${expected} bytes of data`);
 
   const refuse = (index: number, value: string, range: string): never =>
@@ -72,8 +73,9 @@ function readHeader(file: Uint8Array, label: string, fail: (message: string) => 
   const [major, minor] = [file[6]!, file[7]!];
   if (major < 1 || major > 3 || minor !== 0) fail(`version must be 1.0, 2.0 or 3.0, got ${major}.${minor}`);
   const start = major === 1 ? 10 : 12;
-  if (file.length < start)
+  if (file.length < start) {
     fail(`truncated: a version ${major}.0 header has at least ${start} bytes, got ${file.length}`);
+  }
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   const length = major === 1 ? view.getUint16(8, true) : view.getUint32(8, true);
   if (length > MAX_HEADER_BYTES) fail(`header length must be at most ${MAX_HEADER_BYTES}, got ${length} at byte 8`);

@@ -47,8 +47,9 @@ class HeaderParser {
       }
     }
     this.skipSpaces();
-    if (this.text.slice(this.at) !== '\n')
+    if (this.text.slice(this.at) !== '\n') {
       this.fail(`after the dict only padding and one newline may come, got ${this.here()}`);
+    }
     const { descr, fortranOrder, shape } = this;
     if (descr === undefined) return this.fail('the key descr is missing');
     if (fortranOrder === undefined) return this.fail('the key fortran_order is missing');

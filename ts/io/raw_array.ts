@@ -52,6 +52,11 @@ export function elementsOfShape(shape: readonly number[]): number | undefined {
   return shape.includes(0) ? 0 : product;
 }
 
+/** A shape as messages show it: [2, 3]. */
+export function shapeText(shape: readonly number[]): string {
+  return `[${shape.join(', ')}]`;
+}
+
 /** Index of the first element of a bool array that is neither 0 nor 1, or -1. */
 export function firstNonBool(data: Uint8Array): number {
   for (let i = 0; i < data.length; i++) if (data[i]! > 1) return i;
@@ -83,7 +88,7 @@ export function requireRawArray(op: string, name: string, value: unknown): RawAr
     if (view.length !== elements) {
       const product = elements ?? 'more than 2^53';
       throw new ArgumentError(
-        `${op}: ${name}.data must have ${product} elements for shape [${sizes}], got ${view.length}`,
+        `${op}: ${name}.data must have ${product} elements for shape ${shapeText(sizes)}, got ${view.length}`,
       );
     }
     const wrong = dtype === 'bool' ? firstNonBool(view as Uint8Array) : -1;
