@@ -76,6 +76,14 @@ describe('Progress', () => {
     }
   });
 
+  it('gives the bar only the room that the figures leave', () => {
+    for (let columns = 60; columns <= 120; columns++) {
+      const stream = new FakeStream(true, columns);
+      run(stream, 10);
+      expect(stream.text).toContain('eta 0:00\u001b[K\n');
+    }
+  });
+
   it('does not redraw faster than anyone can read', () => {
     const stream = new FakeStream(true, 80);
     let ms = 0;
@@ -103,6 +111,12 @@ describe('curves', () => {
       '     └────────────────────',
       '      0           step 100',
     ]);
+  });
+
+  it('joins a sudden rise without a gap', () => {
+    const points = [0, 500, 501, 1000].map((step) => ({ step, value: step > 500 ? 1 : 0 }));
+    const rows = renderCurve(points, { width: 26, height: 4 }).split('\n').slice(0, 4);
+    expect(rows.every((row) => /[\u2801-\u28ff]/.test(row))).toBe(true);
   });
 
   it('never exceeds its width and takes any points', () => {
