@@ -96,6 +96,8 @@ describe('layers', () => {
     expect(() => configFileLayer(file)).toThrow(FormatError);
     writeFileSync(file, '{"model": {"__proto__": {"hidden": 3}}}');
     expect(() => configFileLayer(file)).toThrow(/unknown key "model.__proto__"/);
+    writeFileSync(file, '{"model": {"hidden": 64, "hidden": 128}}');
+    expect(() => configFileLayer(file)).toThrow(/--config .*bad.json.*"hidden"/);
     expect(() => configFileLayer(path.join(dir, 'none.json'))).toThrow(/must be readable, got ENOENT/);
   });
 
