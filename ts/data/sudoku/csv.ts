@@ -1,0 +1,121 @@
+import { ArgumentError, FormatError } from '../../error';
+import { readCsv } from '../csv';
+import { geometryOf, type Geometry } from './geometry';
+import { findConflicts, describeViolation, isSolved, keepsClues } from './rules';
+import { SudokuSet } from './set';
+import { solverOf } from './solver';
+import { parseGrid } from './text';
+
+const COLUMNS = ['source', 'q', 'a', 'rating'] as const;
+/** How many bad rows are described; the rest are only counted. */
+const MAX_REPORTED = 20;
+/** A puzzle whose uniqueness needs more guesses than this is refused; hard 9x9 puzzles need some hundreds. */
+const MAX_GUESSES = 1_000_000;
+
+export interface ImportOptions {
+  /** Default 9x9. */
+  readonly geometry?: Geometry;
+  /** 'throw' (default): the first bad row ends the import. 'skip': bad rows are left out and counted. */
+  readonly badRows?: 'throw' | 'skip';
+  /** Proves that every puzzle has one solution (default true): the expensive part, see docs/data.md. */
+  readonly unique?: boolean;
+  /** Stops after so many good rows. */
+  readonly maxRows?: number;
+  /** Largest decompressed size, see CsvOptions. */
+  readonly maxBytes?: number;
+  /** Called now and then with the rows read so far. */
+  readonly onProgress?: (rows: number) => void;
+}
+
+export interface BadRow {
+  /** Line of the file, the header being line 1. */
+  readonly line: number;
+  readonly reason: string;
+}
+
+export interface ImportResult {
+  readonly set: SudokuSet;
+  /** The first bad rows, at most 20. */
+  readonly bad: readonly BadRow[];
+  /** All bad rows. */
+  readonly nBad: number;
+}
+
+/**
+ * Reads puzzles in the Sudoku-Extreme format: csv, plain or gzip, columns `source,q,a,rating` (puzzle and answer as one
+ * line each, `.` or `0` for blanks). A row is good when the answer keeps the clues, breaks no rule and is the only one.
+ *
+ * @throws FormatError naming file and line: bad header or gzip data always, a bad row unless `badRows` is 'skip'
+ * @throws FileError when the file cannot be read
+ */
+export async function importSudokuCsv(file: string, options: ImportOptions = {}): Promise<ImportResult> {
+  const { geometry = geometryOf(3, 3), badRows = 'throw', unique = true, maxRows = Infinity, maxBytes } = options;
+  if (badRows !== 'throw' && badRows !== 'skip') {
+    throw new ArgumentError(`importSudokuCsv: badRows must be 'throw' or 'skip', got ${String(badRows)}`);
+  }
+  if (!(maxRows >= 1)) throw new ArgumentError(`importSudokuCsv: maxRows must be at least 1, got ${String(maxRows)}`);
+  const set = new SudokuSet(geometry);
+  const bad: BadRow[] = [];
+  let nBad = 0;
+  for await (const lines of readCsv(file, { columns: COLUMNS, ...(maxBytes === undefined ? {} : { maxBytes }) })) {
+    for (const { line, fields, problem } of lines) {
+      const reason = fields === undefined ? problem : pushRow(set, fields, unique);
+      if (reason !== undefined) {
+        if (badRows === 'throw') throw new FormatError(`importSudokuCsv: ${file}: line ${line}: ${reason}`);
+        if (nBad++ < MAX_REPORTED) bad.push({ line, reason });
+      }
+      if (set.length >= maxRows) return { set, bad, nBad };
+    }
+    options.onProgress?.(set.length + nBad);
+  }
+  return { set, bad, nBad };
+}
+
+/** Adds a row to the set, or says why not. */
+function pushRow(set: SudokuSet, fields: readonly string[], unique: boolean): string | undefined {
+  const { geometry } = set;
+  const [, q, a, rating] = fields as [string, string, string, string];
+  if (!/^\d{1,9}$/.test(rating)) return `rating must be an integer from 0 to 999999999, got ${JSON.stringify(rating)}`;
+  const puzzle = readGrid(q, geometry, 'q');
+  if (typeof puzzle === 'string') return puzzle;
+  const solution = readGrid(a, geometry, 'a');
+  if (typeof solution === 'string') return solution;
+  const reason = whyWrong(puzzle, solution, geometry, unique);
+  if (reason === undefined) set.push(puzzle, solution, Number(rating));
+  return reason;
+}
+
+function readGrid(text: string, geometry: Geometry, column: string): Uint8Array | string {
+  // A cell is a character here: layout that parseGrid skips elsewhere would be damage.
+  if (text.length !== geometry.cells) return `${column} must have ${geometry.cells} cells, got ${text.length}`;
+  try {
+    return parseGrid(text, geometry, column).grid;
+  } catch (error) {
+    if (error instanceof FormatError) return error.message;
+    throw error;
+  }
+}
+
+/** Why a puzzle and its answer are no good, undefined when they are. */
+export function whyWrong(
+  puzzle: Uint8Array,
+  solution: Uint8Array,
+  geometry: Geometry,
+  unique: boolean,
+): string | undefined {
+  if (!isSolved(solution, geometry)) {
+    const [conflict] = findConflicts(solution, geometry);
+    return conflict === undefined
+      ? 'the answer has blank cells'
+      : `the answer breaks a rule: ${describeViolation(conflict, geometry)}`;
+  }
+  if (!keepsClues(puzzle, solution)) {
+    const cell = puzzle.findIndex((digit, i) => digit !== 0 && digit !== solution[i]);
+    const clue = { rule: 'clue', index: cell, digit: puzzle[cell]!, cells: [cell] } as const;
+    return `the answer does not match the puzzle: ${describeViolation(clue, geometry)}`;
+  }
+  if (!unique) return undefined;
+  const { solutions, complete } = solverOf(geometry).solve(puzzle, { limit: 2, maxGuesses: MAX_GUESSES });
+  if (solutions > 1) return 'the puzzle is ambiguous: it has several solutions';
+  return complete ? undefined : `uniqueness could not be decided within ${MAX_GUESSES} guesses`;
+}
