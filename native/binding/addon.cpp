@@ -1,0 +1,127 @@
+// Entry point of the addon: one EnvState per environment, its functions as the exports.
+#include <cstdlib>
+#include <string>
+#include <thread>
+
+#include "binding/convert.h"
+#include "binding/op_call.h"
+#include "binding/tensor_wrap.h"
+#include "cpu/isa.h"
+
+namespace hrm::binding {
+
+namespace {
+
+EnvState &state_of(napi_env env, napi_callback_info info, size_t *argc, napi_value *argv) {
+  void *data;
+  check(napi_get_cb_info(env, info, argc, argv, nullptr, &data), "arguments");
+  return *static_cast<EnvState *>(data);
+}
+
+napi_value memory(napi_env env, napi_callback_info info) {
+  return guarded(env, [&] {
+    size_t argc = 0;
+    EnvState &state = state_of(env, info, &argc, nullptr);
+    const Allocator &allocator = state.context.allocator;
+    napi_value result;
+    check(napi_create_object(env, &result), "create object");
+    set_number(env, result, "liveBytes", static_cast<double>(allocator.live()));
+    set_number(env, result, "cachedBytes", static_cast<double>(allocator.cached()));
+    set_number(env, result, "peakBytes", static_cast<double>(allocator.peak()));
+    set_number(env, result, "limitBytes", static_cast<double>(allocator.limit()));
+    set_number(env, result, "systemAllocations", static_cast<double>(allocator.system_allocations()));
+    set_number(env, result, "tensors", static_cast<double>(state.handles.count()));
+    return result;
+  });
+}
+
+napi_value reset_peak(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    size_t argc = 0;
+    state_of(env, info, &argc, nullptr).context.allocator.reset_peak();
+    return nullptr;
+  });
+}
+
+napi_value trim_memory(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    size_t argc = 0;
+    state_of(env, info, &argc, nullptr).context.allocator.trim();
+    return nullptr;
+  });
+}
+
+napi_value set_memory_limit(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    size_t argc = 1;
+    napi_value argv[1];
+    EnvState &state = state_of(env, info, &argc, argv);
+    state.context.allocator.set_limit(static_cast<size_t>(to_int(env, argv[0], "setMemoryLimit", "bytes", 0)));
+    return nullptr;
+  });
+}
+
+constexpr int kMaxThreads = 1024;
+
+napi_value set_num_threads(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    size_t argc = 1;
+    napi_value argv[1];
+    EnvState &state = state_of(env, info, &argc, argv);
+    state.context.set_threads(static_cast<int>(to_int(env, argv[0], "setNumThreads", "n", 1, kMaxThreads)));
+    return nullptr;
+  });
+}
+
+napi_value get_num_threads(napi_env env, napi_callback_info info) {
+  return guarded(env, [&] {
+    size_t argc = 0;
+    return from_double(env, state_of(env, info, &argc, nullptr).context.pool->nThreads());
+  });
+}
+
+napi_value native_info(napi_env env, napi_callback_info) {
+  return guarded(env, [&] {
+    napi_value result;
+    check(napi_create_object(env, &result), "create object");
+    set_named(env, result, "isa", from_string(env, cpu::isa_name(cpu::isa())));
+    set_named(env, result, "detectedIsa", from_string(env, cpu::isa_name(cpu::detected_isa())));
+    set_named(env, result, "cpu", from_string(env, cpu::cpu_name()));
+    set_named(env, result, "compiler", from_string(env, __VERSION__));
+    set_number(env, result, "hardwareThreads", std::thread::hardware_concurrency());
+    set_number(env, result, "physicalMemoryBytes", static_cast<double>(physical_memory()));
+    set_number(env, result, "defaultMemoryLimitBytes", static_cast<double>(default_memory_limit()));
+    return result;
+  });
+}
+
+napi_value init(napi_env env, napi_value exports) {
+  return guarded(env, [&] {
+    const unsigned cores = std::thread::hardware_concurrency();
+    auto *state = new EnvState(default_memory_limit(), cores > 0 ? static_cast<int>(cores) : 1);
+    // Instance data made first is finalized last, after every tensor's finalizer has used the state.
+    check(napi_set_instance_data(
+              env, state, [](node_api_basic_env, void *data, void *) { delete static_cast<EnvState *>(data); }, nullptr),
+          "instance data");
+    export_ops(env, *state, exports);
+    export_tensors(env, *state, exports);
+    const std::pair<const char *, napi_callback> functions[] = {
+        {"memory", memory},
+        {"resetPeak", reset_peak},
+        {"trimMemory", trim_memory},
+        {"setMemoryLimit", set_memory_limit},
+        {"setNumThreads", set_num_threads},
+        {"getNumThreads", get_num_threads},
+        {"info", native_info},
+    };
+    for (const auto &[name, callback] : functions)
+      export_function(env, *state, exports, name, callback);
+    return exports;
+  });
+}
+
+} // namespace
+
+} // namespace hrm::binding
+
+NAPI_MODULE_INIT() { return hrm::binding::init(env, exports); }

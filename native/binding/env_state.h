@@ -1,0 +1,114 @@
+#pragma once
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "binding/napi.h"
+
+#include "core/context.h"
+#include "ops/registry.h"
+
+namespace hrm::binding {
+
+// Tensors are known to JavaScript by a number: slot + generation * 2^26. A number costs a tenth of an unwrapped object,
+// and the generation turns any stale or invented number into a DisposedError instead of a wild pointer.
+class HandleTable {
+public:
+  static constexpr int kSlotBits = 26;
+
+  uint64_t insert(Tensor tensor) {
+    uint32_t slot;
+    if (free_.empty()) {
+      if (slots_.size() >> kSlotBits)
+        fail(Code::kOutOfMemory, "more than ", slots_.size(), " live tensors");
+      slot = static_cast<uint32_t>(slots_.size());
+      slots_.emplace_back();
+    } else {
+      slot = free_.back();
+      free_.pop_back();
+    }
+    Slot &s = slots_[slot];
+    s.tensor = std::move(tensor);
+    s.used = true;
+    ++count_;
+    return (static_cast<uint64_t>(s.generation) << kSlotBits) | slot;
+  }
+  const Tensor *find(uint64_t id) const {
+    const uint64_t slot = id & ((uint64_t{1} << kSlotBits) - 1);
+    if (slot >= slots_.size())
+      return nullptr;
+    const Slot &s = slots_[slot];
+    return s.used && s.generation == id >> kSlotBits ? &s.tensor : nullptr;
+  }
+  // False when it was released already: dispose() twice, or dispose() and then the finalizer.
+  bool erase(uint64_t id) {
+    if (find(id) == nullptr)
+      return false;
+    const uint32_t slot = static_cast<uint32_t>(id & ((uint64_t{1} << kSlotBits) - 1));
+    Slot &s = slots_[slot];
+    s.tensor = Tensor{};
+    s.used = false;
+    s.generation = (s.generation + 1) & ((uint32_t{1} << 27) - 1);
+    free_.push_back(slot);
+    --count_;
+    return true;
+  }
+  size_t count() const { return count_; }
+
+private:
+  struct Slot {
+    Tensor tensor;
+    uint32_t generation = 0;
+    bool used = false;
+  };
+  std::deque<Slot> slots_;
+  std::vector<uint32_t> free_;
+  size_t count_ = 0;
+};
+
+struct EnvState;
+enum class OpMode { kNew, kInPlace, kView };
+
+// The data of one JavaScript function that runs one op in one mode.
+struct OpFunction {
+  EnvState *state;
+  const OpEntry *op = nullptr;
+  const ViewEntry *view = nullptr;
+  OpMode mode = OpMode::kNew;
+};
+
+// Everything of one environment (main thread or worker). Deleted by the instance-data finalizer, which Node runs after
+// the finalizers of all objects of the environment.
+struct EnvState {
+  EnvState(size_t memory_limit, int n_threads) : context(memory_limit, n_threads) {}
+
+  Context context;
+  HandleTable handles;
+  // Reused by every op call: no allocation on the op path.
+  Args args;
+  std::deque<Tensor> temporaries;
+  std::vector<Tensor> outputs;
+  std::deque<OpFunction> functions;
+  // What V8 has been told of native memory. Telling it costs more than an add, so it is told in steps.
+  int64_t reported_bytes = 0;
+
+  void report_memory(node_api_basic_env env) {
+    const int64_t total_bytes =
+        static_cast<int64_t>(context.allocator.live()) + static_cast<int64_t>(handles.count()) * kHandleBytes;
+    const int64_t delta = total_bytes - reported_bytes;
+    if (delta > kReportStep || delta < -kReportStep) {
+      int64_t total;
+      napi_adjust_external_memory(env, delta, &total);
+      reported_bytes += delta;
+    }
+  }
+
+private:
+  static constexpr int64_t kReportStep = 256 << 10;
+  // A handle's slot, storage, weak reference and JavaScript objects: without it small tensors would never press the
+  // collector to run.
+  static constexpr int64_t kHandleBytes = 1024;
+};
+
+} // namespace hrm::binding

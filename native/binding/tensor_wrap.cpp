@@ -1,0 +1,193 @@
+#include "binding/tensor_wrap.h"
+
+#include <cstring>
+
+#include "binding/convert.h"
+#include "binding/op_call.h"
+
+namespace hrm::binding {
+
+namespace {
+
+// The arguments of one call, checked for their number.
+template <size_t N> struct Arguments {
+  napi_value values[N];
+  EnvState *state;
+  Arguments(napi_env env, napi_callback_info info, const char *name) {
+    size_t argc = N;
+    void *data;
+    check(napi_get_cb_info(env, info, &argc, values, nullptr, &data), name);
+    state = static_cast<EnvState *>(data);
+    if (argc != N)
+      fail(Code::kArgument, name, ": expected ", N, " native arguments, got ", argc);
+  }
+  napi_value operator[](size_t i) const { return values[i]; }
+};
+
+// The bytes behind an ArrayBufferView of any realm.
+struct Bytes {
+  void *data;
+  size_t size;
+};
+Bytes view_bytes(napi_env env, napi_value value, const char *op) {
+  bool is_view = false;
+  check(napi_is_typedarray(env, value, &is_view), "isTypedArray");
+  if (!is_view)
+    fail(Code::kArgument, op, ": data must be a typed array");
+  napi_typedarray_type type;
+  size_t length;
+  void *data;
+  check(napi_get_typedarray_info(env, value, &type, &length, &data, nullptr, nullptr), "typed array");
+  constexpr size_t widths[] = {1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8};
+  if (static_cast<size_t>(type) >= sizeof widths / sizeof *widths)
+    fail(Code::kArgument, op, ": this kind of typed array is not supported");
+  return {data, length * widths[type]};
+}
+
+// empty(owner, dtype, shape) -> id, contents unspecified
+napi_value empty(napi_env env, napi_callback_info info) {
+  return guarded(env, [&] {
+    const Arguments<3> args(env, info, "empty");
+    EnvState &state = *args.state;
+    const DType dtype = to_dtype(env, args[1], "empty", "dtype");
+    return own(env, state, args[0],
+               Tensor::empty(state.context.allocator, dtype, to_dims(env, args[2], "empty", "shape")));
+  });
+}
+
+// write(id, typedArray): raw little-endian elements of the tensor's dtype
+napi_value write(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    const Arguments<2> args(env, info, "write");
+    const Tensor &tensor = to_tensor(env, *args.state, args[0], "write", "tensor");
+    const Bytes bytes = view_bytes(env, args[1], "write");
+    const size_t expected = static_cast<size_t>(tensor.size()) * item_size(tensor.dtype);
+    if (bytes.size != expected || !tensor.contiguous())
+      fail(Code::kShape, "the tensor of shape ", tensor.shape, " and dtype ", tensor.dtype, " needs ", expected,
+           " bytes, got ", bytes.size);
+    if (expected > 0) {
+      tensor.storage->bump_version();
+      std::memcpy(tensor.raw(), bytes.data, expected);
+    }
+    return nullptr;
+  });
+}
+
+// read(id, typedArray): copies the elements in row-major order
+napi_value read(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    const Arguments<2> args(env, info, "read");
+    EnvState &state = *args.state;
+    Tensor tensor = to_tensor(env, state, args[0], "read", "tensor");
+    const Bytes bytes = view_bytes(env, args[1], "read");
+    const size_t expected = static_cast<size_t>(tensor.size()) * item_size(tensor.dtype);
+    if (bytes.size != expected)
+      fail(Code::kShape, "read: needs ", expected, " bytes, got ", bytes.size);
+    if (!tensor.contiguous()) {
+      Tensor copy = Tensor::empty(state.context.allocator, tensor.dtype, tensor.shape);
+      cpu::convert(state.context, tensor, copy);
+      tensor = copy;
+    }
+    if (expected > 0)
+      std::memcpy(bytes.data, tensor.raw(), expected);
+    return nullptr;
+  });
+}
+
+// adopt(owner, id): the collector's net for an id that an op with several outputs returned
+napi_value adopt(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    const Arguments<2> args(env, info, "adopt");
+    to_tensor(env, *args.state, args[1], "adopt", "tensor");
+    attach(env, *args.state, args[0], static_cast<uint64_t>(to_double(env, args[1], "adopt", "tensor")));
+    return nullptr;
+  });
+}
+
+// release(id): nothing happens when it is released already
+napi_value release(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    const Arguments<1> args(env, info, "release");
+    args.state->handles.erase(static_cast<uint64_t>(to_int(env, args[0], "release", "tensor", 0)));
+    args.state->report_memory(env);
+    return nullptr;
+  });
+}
+
+napi_value shape(napi_env env, napi_callback_info info) {
+  return guarded(env, [&] {
+    const Arguments<1> args(env, info, "shape");
+    return from_dims(env, to_tensor(env, *args.state, args[0], "shape", "tensor").shape);
+  });
+}
+napi_value strides(napi_env env, napi_callback_info info) {
+  return guarded(env, [&] {
+    const Arguments<1> args(env, info, "strides");
+    return from_dims(env, to_tensor(env, *args.state, args[0], "strides", "tensor").strides);
+  });
+}
+napi_value dtype(napi_env env, napi_callback_info info) {
+  return guarded(env, [&] {
+    const Arguments<1> args(env, info, "dtype");
+    return from_double(env, static_cast<double>(to_tensor(env, *args.state, args[0], "dtype", "tensor").dtype));
+  });
+}
+napi_value version(napi_env env, napi_callback_info info) {
+  return guarded(env, [&] {
+    const Arguments<1> args(env, info, "version");
+    return from_double(
+        env, static_cast<double>(to_tensor(env, *args.state, args[0], "version", "tensor").storage->version()));
+  });
+}
+napi_value is_contiguous(napi_env env, napi_callback_info info) {
+  return guarded(env, [&] {
+    const Arguments<1> args(env, info, "isContiguous");
+    napi_value result;
+    check(napi_get_boolean(env, to_tensor(env, *args.state, args[0], "isContiguous", "tensor").contiguous(), &result),
+          "boolean");
+    return result;
+  });
+}
+// sameStorage(a, b): whether two tensors are views of the same bytes
+napi_value same_storage(napi_env env, napi_callback_info info) {
+  return guarded(env, [&] {
+    const Arguments<2> args(env, info, "sameStorage");
+    napi_value result;
+    const bool same = to_tensor(env, *args.state, args[0], "sameStorage", "a").storage.get() ==
+                      to_tensor(env, *args.state, args[1], "sameStorage", "b").storage.get();
+    check(napi_get_boolean(env, same, &result), "boolean");
+    return result;
+  });
+}
+
+// isExclusive(id): no other tensor shares the bytes, and the tensor covers them in order
+napi_value is_exclusive(napi_env env, napi_callback_info info) {
+  return guarded(env, [&] {
+    const Arguments<1> args(env, info, "isExclusive");
+    const Tensor &tensor = to_tensor(env, *args.state, args[0], "isExclusive", "tensor");
+    napi_value result;
+    check(napi_get_boolean(env, tensor.storage->references == 1 && tensor.contiguous(), &result), "boolean");
+    return result;
+  });
+}
+
+} // namespace
+
+void export_function(napi_env env, EnvState &state, napi_value exports, const char *name, napi_callback callback) {
+  napi_value function;
+  check(napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, &state, &function), name);
+  set_named(env, exports, name, function);
+}
+
+void export_tensors(napi_env env, EnvState &state, napi_value exports) {
+  const std::pair<const char *, napi_callback> functions[] = {
+      {"empty", empty},     {"write", write}, {"read", read},       {"adopt", adopt},
+      {"release", release}, {"shape", shape}, {"strides", strides}, {"dtype", dtype},
+      {"version", version}, {"isContiguous", is_contiguous},        {"sameStorage", same_storage},
+      {"isExclusive", is_exclusive},
+  };
+  for (const auto &[name, callback] : functions)
+    export_function(env, state, exports, name, callback);
+}
+
+} // namespace hrm::binding

@@ -1,0 +1,38 @@
+// The ops compiled once per instruction set (cpu/simd): their schema where it is shared, and the choice at run time.
+#include "cpu/isa.h"
+#include "ops/elementwise.h"
+#include "ops/registry.h"
+
+#define HRM_SIMD(name) HRM_ISA_DECLARE(void name(::hrm::Call &call))
+#define HRM_UNARY(name, domain) HRM_SIMD(name)
+#define HRM_BINARY(name, domain) HRM_SIMD(name)
+#define HRM_COMPARE(name) HRM_SIMD(name)
+#include "ops/ops.def"
+
+namespace hrm::cpu {
+#define HRM_SIMD(name)                                                                                                 \
+  void name(Call &call) { HRM_ISA_CALL(name, call); }
+#define HRM_UNARY(name, domain) HRM_SIMD(name)
+#define HRM_BINARY(name, domain) HRM_SIMD(name)
+#define HRM_COMPARE(name) HRM_SIMD(name)
+#include "ops/ops.def"
+} // namespace hrm::cpu
+
+namespace hrm::schemas {
+#define HRM_UNARY(name, domain)                                                                                        \
+  const Schema &name() {                                                                                               \
+    static const Schema schema = ops::unary_schema(Promotion::domain);                                                 \
+    return schema;                                                                                                     \
+  }
+#define HRM_BINARY(name, domain)                                                                                       \
+  const Schema &name() {                                                                                               \
+    static const Schema schema = ops::binary_schema(Promotion::domain);                                                \
+    return schema;                                                                                                     \
+  }
+#define HRM_COMPARE(name)                                                                                              \
+  const Schema &name() {                                                                                               \
+    static const Schema schema = ops::compare_schema();                                                                \
+    return schema;                                                                                                     \
+  }
+#include "ops/ops.def"
+} // namespace hrm::schemas

@@ -1,0 +1,95 @@
+#pragma once
+// Walks N operands of one shape in step: dimensions that lie one behind the other are merged, so that most calls are one
+// flat loop, and the rest is cut into tasks whose borders depend on the shape only.
+#include <algorithm>
+#include <cstdint>
+
+#include "core/shape.h"
+#include "cpu/parallel.h"
+
+namespace hrm::cpu {
+
+// Strides of `shape` broadcast to `target`: 0 where a size of 1 is repeated.
+inline Dims broadcast_strides(const Dims &shape, const Dims &strides, const Dims &target) {
+  Dims out;
+  out.rank = target.rank;
+  const int lead = target.rank - shape.rank;
+  for (int i = 0; i < target.rank; ++i)
+    out[i] = i < lead || (shape[i - lead] == 1 && target[i] != 1) ? 0 : strides[i - lead];
+  return out;
+}
+
+template <int N> class StridedLoop {
+public:
+  StridedLoop(const Dims &shape, const Dims (&strides)[N]) {
+    for (int d = 0; d < shape.rank; ++d) {
+      if (shape[d] == 0)
+        empty_ = true;
+      if (shape[d] == 1)
+        continue;
+      const int last = shape_.rank - 1;
+      bool merge = last >= 0;
+      for (int k = 0; merge && k < N; ++k)
+        merge = strides_[k][last] == strides[k][d] * shape[d];
+      if (merge) {
+        shape_[last] *= shape[d];
+        for (int k = 0; k < N; ++k)
+          strides_[k][last] = strides[k][d];
+      } else {
+        shape_.push(shape[d]);
+        for (int k = 0; k < N; ++k)
+          strides_[k].push(strides[k][d]);
+      }
+    }
+    if (shape_.rank == 0) {
+      shape_.push(1);
+      for (int k = 0; k < N; ++k)
+        strides_[k].push(0);
+    }
+  }
+
+  // inner(offsets, steps, n): n elements from offsets[k], steps[k] apart, for each operand k.
+  template <class Inner> void run(ThreadPool &pool, Inner &&inner) const {
+    if (empty_)
+      return;
+    const int64_t n = shape_.back();
+    int64_t rows = 1;
+    for (int d = 0; d + 1 < shape_.rank; ++d)
+      rows *= shape_[d];
+    int64_t steps[N];
+    for (int k = 0; k < N; ++k)
+      steps[k] = strides_[k].back();
+    const int64_t pieces = (n + kTaskElements - 1) / kTaskElements;
+    const int64_t rows_per_task = std::max<int64_t>(1, kTaskElements / n);
+    const int64_t row_tasks = (rows + rows_per_task - 1) / rows_per_task;
+    const auto task = [&](int64_t index, int) {
+      const int64_t piece = index % pieces, first = index / pieces * rows_per_task;
+      const int64_t begin = piece * kTaskElements, count = std::min(n - begin, kTaskElements);
+      for (int64_t row = first; row < std::min(rows, first + rows_per_task); ++row) {
+        int64_t offsets[N];
+        for (int k = 0; k < N; ++k)
+          offsets[k] = begin * steps[k];
+        int64_t rest = row;
+        for (int d = shape_.rank - 2; d >= 0; --d) {
+          const int64_t i = rest % shape_[d];
+          rest /= shape_[d];
+          for (int k = 0; k < N; ++k)
+            offsets[k] += i * strides_[k][d];
+        }
+        inner(offsets, steps, count);
+      }
+    };
+    if (pieces * row_tasks == 1)
+      task(0, 0);
+    else
+      pool.parallel_for(pieces * row_tasks, task);
+  }
+
+private:
+  static constexpr int64_t kTaskElements = 32768;
+  Dims shape_;
+  Dims strides_[N];
+  bool empty_ = false;
+};
+
+} // namespace hrm::cpu

@@ -1,0 +1,21 @@
+#include "ops/registry.h"
+
+namespace hrm {
+
+const std::vector<OpEntry> &op_registry() {
+  static const std::vector<OpEntry> entries = {
+#define HRM_OP(name) {#name, schemas::name(), &cpu::name},
+#include "ops/ops.def"
+  };
+  return entries;
+}
+
+const std::vector<ViewEntry> &view_registry() {
+  static const std::vector<ViewEntry> entries = {
+#define HRM_VIEW(name) {#name, views::name##_attrs(), &views::name},
+#include "ops/ops.def"
+  };
+  return entries;
+}
+
+} // namespace hrm

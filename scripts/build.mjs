@@ -1,0 +1,113 @@
+// npm run build: the addon (cmake-js, or node-gyp with --gyp), the op types generated from it, then TypeScript.
+//   --if-needed  skip what is up to date      --tests  also compile tests and benches to dist-test/
+//   --gyp        build with node-gyp          --sanitize  AddressSanitizer and UBSan (build-asan/)
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
+process.chdir(root);
+const require = createRequire(import.meta.url);
+const flags = new Set(process.argv.slice(2));
+const known = new Set(['--if-needed', '--tests', '--gyp', '--sanitize', '--native-only']);
+for (const flag of flags) {
+  if (!known.has(flag)) {
+    console.error(`build: unknown flag ${flag}; known: ${[...known].join(' ')}`);
+    process.exit(2);
+  }
+}
+
+function run(command, args, options = {}) {
+  const started = Date.now();
+  const result = spawnSync(command, args, { stdio: ['ignore', 'pipe', 'pipe'], encoding: 'utf8', ...options });
+  if (result.status !== 0) {
+    console.error(result.stdout ?? '', result.stderr ?? '');
+    console.error(`build: ${command} ${args.join(' ')} failed${result.error ? `: ${result.error.message}` : ''}`);
+    process.exit(1);
+  }
+  return ((Date.now() - started) / 1000).toFixed(1);
+}
+
+/** Time of the newest file under the given paths. */
+function newest(...paths) {
+  let time = 0;
+  for (const entry of paths) {
+    if (!existsSync(entry)) continue;
+    const stat = statSync(entry);
+    if (stat.isDirectory()) for (const name of readdirSync(entry)) time = Math.max(time, newest(path.join(entry, name)));
+    else time = Math.max(time, stat.mtimeMs);
+  }
+  return time;
+}
+
+const outDir = flags.has('--sanitize') ? 'build-asan' : flags.has('--gyp') ? 'build-gyp' : 'build';
+const addon = flags.has('--gyp') ? 'build-gyp/Release/hrm.node' : `${outDir}/Release/hrm.node`;
+
+function buildNative() {
+  const stale = newest('native', 'kernels', 'CMakeLists.txt', 'binding.gyp') > newest(addon);
+  if (flags.has('--if-needed') && !stale) return;
+  console.log(`building the addon (${addon}) ...`);
+  const jobs = String(availableParallelism());
+  if (flags.has('--gyp')) {
+    // node-gyp always writes to build/, which is cmake-js's: it gets a copy of the sources' folder of its own.
+    const nodedir = path.resolve(process.execPath, '../..');
+    const headers = existsSync(path.join(nodedir, 'include/node/node_api.h')) ? [`--nodedir=${nodedir}`] : [];
+    const gyp = require.resolve('node-gyp/bin/node-gyp.js');
+    mkdirSync('build-gyp', { recursive: true });
+    for (const name of ['binding.gyp', 'native', 'kernels', 'scripts']) linkInto('build-gyp/src', name);
+    const seconds = run(process.execPath, [gyp, 'rebuild', '-C', 'build-gyp/src', `--jobs=${jobs}`, ...headers]);
+    mkdirSync('build-gyp/Release', { recursive: true });
+    require('node:fs').copyFileSync('build-gyp/src/build/Release/hrm.node', addon);
+    console.log(`  node-gyp: ${seconds} s`);
+    return;
+  }
+  const cmakeJs = require.resolve('cmake-js/bin/cmake-js');
+  const args = [cmakeJs, 'compile', '--out', outDir, '--parallel', jobs];
+  if (flags.has('--sanitize')) args.push('--CDHRM_SANITIZE=ON');
+  const seconds = run(process.execPath, args);
+  console.log(`  cmake-js: ${seconds} s`);
+}
+
+function linkInto(folder, name) {
+  const fs = require('node:fs');
+  mkdirSync(folder, { recursive: true });
+  const link = path.join(folder, name);
+  rmSync(link, { force: true, recursive: false });
+  fs.symlinkSync(path.resolve(name), link);
+}
+
+/** The types of the native ops, from the addon's own description of itself: ops.def stays the only list. */
+function generateTypes() {
+  const out = 'ts/native/schema.gen.ts';
+  if (flags.has('--if-needed') && newest(out) >= newest(addon, 'scripts/schema_types.mjs')) return;
+  const script = path.join(root, 'scripts/schema_types.mjs');
+  const result = spawnSync(process.execPath, [script, path.resolve(addon)], { encoding: 'utf8' });
+  if (result.status !== 0) {
+    console.error(result.stderr);
+    console.error('build: the addon does not load');
+    process.exit(1);
+  }
+  writeFileSync(out, result.stdout);
+}
+
+function compile(project, outDirTs) {
+  const stamp = path.join(outDirTs, '.built');
+  const sources = newest('ts', 'test', 'bench', 'tsconfig.json', project);
+  if (flags.has('--if-needed') && newest(stamp) >= sources) return;
+  rmSync(outDirTs, { recursive: true, force: true });
+  const seconds = run(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', project]);
+  writeFileSync(stamp, '');
+  console.log(`  tsc ${project}: ${seconds} s`);
+}
+
+buildNative();
+if (!flags.has('--native-only') && !flags.has('--sanitize')) {
+  generateTypes();
+  compile('tsconfig.build.json', 'dist');
+  const { writeEsmEntry } = await import('./esm_entry.mjs');
+  writeEsmEntry(path.join(root, 'dist'));
+  if (flags.has('--tests')) compile('tsconfig.test.json', 'dist-test');
+}

@@ -1,0 +1,35 @@
+import { ArgumentError } from '../error';
+import { describe } from '../tensor/dtype';
+
+let recording = true;
+
+/** Whether ops record gradients now. */
+export function isGradEnabled(): boolean {
+  return recording;
+}
+
+function withRecording<R>(value: boolean, op: string, fn: () => R): R {
+  if (typeof fn !== 'function') throw new ArgumentError(`${op}: fn must be a function, got ${describe(fn)}`);
+  const previous = recording;
+  recording = value;
+  try {
+    const result = fn();
+    if (typeof (result as { then?: unknown } | null | undefined)?.then === 'function') {
+      void Promise.resolve(result).catch(() => undefined);
+      throw new ArgumentError(`${op}: fn must be synchronous, it returned a promise; wrap the synchronous parts`);
+    }
+    return result;
+  } finally {
+    recording = previous;
+  }
+}
+
+/** Runs a synchronous `fn` without recording: nothing is saved for backward, results need no gradient. */
+export function noGrad<R>(fn: () => R): R {
+  return withRecording(false, 'noGrad', fn);
+}
+
+/** Records again inside `noGrad`. */
+export function enableGrad<R>(fn: () => R): R {
+  return withRecording(true, 'enableGrad', fn);
+}

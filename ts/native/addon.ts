@@ -1,0 +1,114 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { NativeError } from '../error';
+import type { OpName, OpSchemas, ViewName } from './schema.gen';
+
+/** The number by which native code knows a tensor. */
+export type TensorId = number;
+/** The object whose garbage collection releases a tensor. */
+export interface Owner {
+  id: TensorId;
+}
+
+type NativeOp = (...args: unknown[]) => TensorId & TensorId[];
+
+export interface MemoryInfo {
+  /** Bytes of living tensors and caches of packed weights, in the allocator's size classes. */
+  liveBytes: number;
+  /** Bytes freed by tensors and kept for reuse. */
+  cachedBytes: number;
+  /** Largest liveBytes since the start or `resetPeakMemory()`. */
+  peakBytes: number;
+  limitBytes: number;
+  /** Blocks asked from the system so far: constant over a steady loop. */
+  systemAllocations: number;
+  /** Living tensors, views included. */
+  tensors: number;
+}
+
+export interface NativeInfo {
+  isa: string;
+  detectedIsa: string;
+  cpu: string;
+  compiler: string;
+  hardwareThreads: number;
+  physicalMemoryBytes: number;
+  defaultMemoryLimitBytes: number;
+}
+
+/** The exports of the addon; native/binding says what each does. */
+export interface Addon {
+  ops: Record<OpName, NativeOp>;
+  inplace: Record<OpName, (...args: unknown[]) => void>;
+  views: Record<ViewName, (...args: unknown[]) => TensorId>;
+  schema: {
+    [K in OpName]: {
+      inputs: { name: string; kind: 'tensor' | 'optional' | 'list'; mutated: boolean }[];
+      outputs: string[];
+      attrs: { name: keyof OpSchemas<unknown>[K]['attrs'] & string; kind: string }[];
+      inPlace: boolean;
+    };
+  };
+  viewSchema: Record<ViewName, { name: string; kind: string }[]>;
+  empty(owner: object, dtype: number, shape: readonly number[]): TensorId;
+  write(id: TensorId, data: ArrayBufferView): void;
+  read(id: TensorId, target: ArrayBufferView): void;
+  adopt(owner: object, id: TensorId): void;
+  release(id: TensorId): void;
+  shape(id: TensorId): number[];
+  strides(id: TensorId): number[];
+  dtype(id: TensorId): number;
+  version(id: TensorId): number;
+  isContiguous(id: TensorId): boolean;
+  isExclusive(id: TensorId): boolean;
+  sameStorage(a: TensorId, b: TensorId): boolean;
+  memory(): MemoryInfo;
+  resetPeak(): void;
+  trimMemory(): void;
+  setMemoryLimit(bytes: number): void;
+  setNumThreads(n: number): void;
+  getNumThreads(): number;
+  info(): NativeInfo;
+}
+
+/** Folder of package.json, from dist/native or dist-test/ts/native. */
+function packageRoot(): string {
+  let folder = __dirname;
+  while (!existsSync(path.join(folder, 'binding.gyp')) && path.dirname(folder) !== folder) folder = path.dirname(folder);
+  return folder;
+}
+
+/** Where the addon is looked for, in this order; HRM_ADDON names a file to use instead. */
+export function addonCandidates(): string[] {
+  if (process.env['HRM_ADDON']) return [path.resolve(process.env['HRM_ADDON'])];
+  const root = packageRoot();
+  return [
+    path.join(root, 'prebuilds', `${process.platform}-${process.arch}`, 'hrm.node'),
+    path.join(root, 'build', 'Release', 'hrm.node'),
+    path.join(root, 'build-gyp', 'Release', 'hrm.node'),
+  ];
+}
+
+export function loadAddon(): Addon {
+  const tried: string[] = [];
+  for (const file of addonCandidates()) {
+    if (!existsSync(file)) {
+      tried.push(`${file}: does not exist`);
+      continue;
+    }
+    try {
+      return require(file) as Addon;
+    } catch (error) {
+      tried.push(`${file}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  throw new NativeError(
+    [
+      `hrm-engine: the native addon could not be loaded (${process.platform}-${process.arch}, Node ${process.version}).`,
+      'Tried:',
+      ...tried.map((line) => `  ${line}`),
+      'What to do: run `npm run build` in the package folder (needs CMake and a C++17 compiler), or `npm run build:gyp`',
+      '(needs Python 3 and a C++17 compiler); `npx hrm doctor` says what is missing.',
+    ].join('\n'),
+  );
+}

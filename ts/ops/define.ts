@@ -1,0 +1,154 @@
+/**
+ * How an op is made: the native call by its name, and its vector-Jacobian product with a declaration of what it saves.
+ * docs/adding_an_op.md walks through one.
+ */
+import { isGradEnabled } from '../autograd/no_grad';
+import { type Backward, Node } from '../autograd/node';
+import { AutogradError } from '../error';
+import type { OpName, OpSchemas, ViewName, ViewSchemas } from '../native/schema.gen';
+import { isFloat } from '../tensor/dtype';
+import { invokeView, nativeCall, type OpAttrs, type OpInputs } from '../tensor/invoke';
+import { Tensor } from '../tensor/tensor';
+import { addon } from '../native/boundary';
+
+/** What a vjp sees. `dy` is the gradient of the first output; ops with several read `dys`. */
+export interface VjpContext<K extends OpName, S extends string> {
+  readonly dy: Tensor;
+  readonly dys: readonly (Tensor | undefined)[];
+  readonly saved: Readonly<Record<S, Tensor>>;
+  readonly attrs: OpAttrs<K>;
+  /** Whether each input (lists flattened) wants a gradient. */
+  readonly needs: readonly boolean[];
+}
+
+/** Gradients by input, lists flattened in place. Broadcasting and promotion are undone by the tape. */
+export type InputGradients = readonly (Tensor | undefined)[];
+
+export interface OpSpec<K extends OpName, S extends OpSchemas<Tensor>[K]['savable']> {
+  /** Names of inputs and outputs that the vjp reads, fixed or depending on which inputs want gradients. */
+  readonly save?: readonly S[] | ((needs: readonly boolean[]) => readonly S[]);
+  readonly vjp: (context: VjpContext<K, S>) => InputGradients;
+}
+
+export interface Op<K extends OpName> {
+  readonly opName: K;
+  readonly differentiable: boolean;
+  /** Runs an op with one output. */
+  one(inputs: OpInputs<K>, attrs?: OpAttrs<K>): Tensor;
+  /** Runs an op with several outputs, or none. */
+  many(inputs: OpInputs<K>, attrs?: OpAttrs<K>): Tensor[];
+  /** Writes the result over the first input. Only where nothing records. */
+  into(inputs: OpInputs<K>, attrs?: OpAttrs<K>): Tensor;
+}
+
+function flat(inputs: readonly unknown[]): (Tensor | undefined)[] {
+  return inputs.flat() as (Tensor | undefined)[];
+}
+
+/** Lists are saved whole, as name[0], name[1], ...; the vjp reads them through `savedList`. */
+function* toSave(
+  op: OpName,
+  names: readonly string[],
+  inputs: readonly unknown[],
+  outputs: readonly Tensor[],
+): Generator<readonly [string, Tensor]> {
+  const { inputs: specs, outputs: outputNames } = addon().schema[op];
+  for (const name of names) {
+    const index = specs.findIndex((spec) => spec.name === name);
+    const value = index >= 0 ? inputs[index] : outputs[outputNames.indexOf(name)];
+    if (Array.isArray(value)) for (const [i, item] of value.entries()) yield [`${name}[${i}]`, item as Tensor];
+    else if (value !== undefined && value !== null) yield [name, value as Tensor];
+  }
+}
+
+/** The tensors of a saved list input. */
+export function savedList(saved: Readonly<Record<string, Tensor>>, name: string): Tensor[] {
+  const list: Tensor[] = [];
+  for (let i = 0; saved[`${name}[${i}]`] !== undefined; ++i) list.push(saved[`${name}[${i}]`] as Tensor);
+  return list;
+}
+
+/** Refuses a write that autograd could not account for. */
+export function checkInPlace(op: string, inputs: readonly unknown[]): void {
+  if (!isGradEnabled()) return;
+  for (const tensor of flat(inputs))
+    if (Tensor.isTensor(tensor) && tensor.requiresGrad)
+      throw new AutogradError(
+        `${op}: in-place ops are not recorded and a tensor here requires gradients; wrap the call in noGrad()`,
+      );
+}
+
+/** Defines a differentiable op. */
+export function defineOp<K extends OpName, S extends OpSchemas<Tensor>[K]['savable'] = never>(
+  name: K,
+  spec?: OpSpec<K, S>,
+): Op<K> {
+  let call: ReturnType<typeof nativeCall<K>> | undefined;
+  const native = (): ReturnType<typeof nativeCall<K>> => (call ??= nativeCall(name));
+
+  const record = (inputs: readonly unknown[], attrs: OpAttrs<K> | undefined, outputs: readonly Tensor[]): void => {
+    const tensors = flat(inputs);
+    const differentiable = outputs.filter((output) => isFloat(output.dtype));
+    if (differentiable.length === 0) return;
+    const backward: Backward = (dys, saved, needs) => {
+      if (spec === undefined) throw new AutogradError(`${name}: has no gradient`);
+      return spec.vjp({
+        dy: dys[0] as Tensor,
+        dys,
+        saved: Object.fromEntries(saved) as Record<S, Tensor>,
+        attrs: attrs as OpAttrs<K>,
+        needs,
+      });
+    };
+    const node = new Node(name, tensors, outputs, backward);
+    if (spec?.save === undefined) return;
+    const names = typeof spec.save === 'function' ? spec.save(tensors.map((t) => t?.requiresGrad === true)) : spec.save;
+    node.save(toSave(name, names, inputs, outputs));
+  };
+  const wantsGraph = (inputs: readonly unknown[]): boolean => {
+    if (!isGradEnabled()) return false;
+    for (const input of inputs) {
+      if (Array.isArray(input)) {
+        if (input.some((item: Tensor) => item.requiresGrad)) return true;
+      } else if ((input as Tensor | undefined)?.requiresGrad === true) return true;
+    }
+    return false;
+  };
+  return {
+    opName: name,
+    differentiable: spec !== undefined,
+    one(inputs, attrs) {
+      const output = native().one(inputs, attrs);
+      if (wantsGraph(inputs)) record(inputs, attrs, [output]);
+      return output;
+    },
+    many(inputs, attrs) {
+      const outputs = native().many(inputs, attrs);
+      if (wantsGraph(inputs)) record(inputs, attrs, outputs);
+      return outputs;
+    },
+    into(inputs, attrs) {
+      checkInPlace(`${name}_`, inputs);
+      native().into(inputs, attrs);
+      return inputs[0] as Tensor;
+    },
+  };
+}
+
+export interface ViewSpec<K extends ViewName> {
+  readonly vjp: (dy: Tensor, attrs: ViewSchemas[K], shape: readonly number[]) => Tensor;
+}
+
+export type View<K extends ViewName> = (input: Tensor, attrs: ViewSchemas[K]) => Tensor;
+
+/** Defines a view; its vjp also gets the shape of the input. */
+export function defineView<K extends ViewName>(name: K, spec: ViewSpec<K>): View<K> {
+  return (input, attrs) => {
+    const output = invokeView(name, input, attrs);
+    if (isGradEnabled() && input.requiresGrad) {
+      const { shape } = input;
+      new Node(name, [input], [output], ([dy]) => [spec.vjp(dy as Tensor, attrs, shape)]);
+    }
+    return output;
+  };
+}

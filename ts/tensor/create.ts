@@ -1,0 +1,155 @@
+import { ArgumentError, DTypeError, ShapeError } from '../error';
+import { addon, guarded } from '../native/boundary';
+import { describe, type DType, dtypeCode } from './dtype';
+import { nativeCall } from './invoke';
+import { Handle, Tensor } from './tensor';
+
+export type NestedArray = number | boolean | readonly NestedArray[];
+export type TensorData = NestedArray | ArrayBufferView;
+
+export interface TensorOptions {
+  /** Default: float32 for numbers, bool for booleans, the matching dtype for typed arrays. */
+  dtype?: DType;
+  /** Default: that of the nested array, or [length] for a typed array. */
+  shape?: readonly number[];
+  /** Only 'cpu' in this build. */
+  device?: 'cpu';
+  requiresGrad?: boolean;
+}
+
+export function checkShape(op: string, shape: unknown): readonly number[] {
+  if (!Array.isArray(shape)) throw new ArgumentError(`${op}: shape must be an array of sizes, got ${describe(shape)}`);
+  for (const size of shape)
+    if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0)
+      throw new ShapeError(`${op}: sizes must be non-negative integers, got ${describe(size)}`);
+  return shape as readonly number[];
+}
+
+/** An uninitialised tensor, to be written at once. */
+export function emptyTensor(shape: readonly number[], dtype: DType, op: string): Tensor {
+  const handle = new Handle();
+  const code = dtypeCode(dtype, op);
+  handle.id = guarded(() => addon().empty(handle, code, shape));
+  return new Tensor(handle);
+}
+
+interface Flat {
+  values: Float64Array;
+  shape: number[];
+  allBooleans: boolean;
+}
+
+function flatten(data: NestedArray, op: string): Flat {
+  const shape: number[] = [];
+  for (let level: unknown = data; Array.isArray(level); level = (level as unknown[])[0]) {
+    shape.push(level.length);
+    if (shape.length > 8) throw new ShapeError(`${op}: arrays nested deeper than 8 dimensions`);
+  }
+  const values = new Float64Array(shape.reduce((product, n) => product * n, 1));
+  let count = 0;
+  let allBooleans = true;
+  const visit = (node: unknown, depth: number): void => {
+    if (depth === shape.length) {
+      if (typeof node !== 'number' && typeof node !== 'boolean')
+        throw new ArgumentError(`${op}: elements must be numbers or booleans, got ${describe(node)}`);
+      if (typeof node === 'number') allBooleans = false;
+      values[count++] = Number(node);
+      return;
+    }
+    const length = shape[depth] as number;
+    if (!Array.isArray(node) || node.length !== length)
+      throw new ShapeError(`${op}: nested arrays must be regular: expected ${length} items, got ${describe(node)}`);
+    for (let i = 0; i < length; ++i) visit(node[i], depth + 1);
+  };
+  visit(data, 0);
+  return { values, shape, allBooleans: allBooleans && values.length > 0 };
+}
+
+/** By toStringTag, not instanceof: typed arrays of other realms (jest, vm) are as good. */
+const typedArrayDTypes: Readonly<Record<string, DType>> = {
+  Float32Array: 'float32',
+  Float64Array: 'float64',
+  Int32Array: 'int32',
+  Uint8Array: 'uint8',
+  Uint8ClampedArray: 'uint8',
+};
+
+function fromView(data: ArrayBufferView, options: TensorOptions, op: string): Tensor {
+  const tag = (data as unknown as Record<symbol, string>)[Symbol.toStringTag] ?? '';
+  const wanted = options.dtype;
+  // Raw 16-bit patterns are bfloat16 only when asked for.
+  const source = tag === 'Uint16Array' && wanted === 'bfloat16' ? 'bfloat16' : typedArrayDTypes[tag];
+  if (source === undefined)
+    throw new DTypeError(
+      `${op}: data must be a Float32Array, Float64Array, Int32Array, Uint8Array, or a Uint16Array of bfloat16 bits with dtype 'bfloat16'; got ${tag || 'a DataView'}`,
+    );
+  const { length } = data as unknown as { length: number };
+  const shape = options.shape === undefined ? [length] : checkShape(op, options.shape);
+  const size = shape.reduce((product, n) => product * n, 1);
+  if (size !== length)
+    throw new ShapeError(`${op}: shape [${shape.join(', ')}] has ${size} elements, the data has ${length}`);
+  const stored = wanted === 'bool' && source === 'uint8' ? 'uint8' : source;
+  const raw = emptyTensor(shape, stored, op);
+  guarded(() => {
+    addon().write(Tensor.handleOf(raw, op, 'tensor').id, data);
+  });
+  return castOwned(raw, wanted ?? source, op);
+}
+
+/** Casts and lets go of the source. */
+function castOwned(source: Tensor, dtype: DType, op: string): Tensor {
+  if (source.dtype === dtype) return source;
+  const result = nativeCall('cast').one([source], { dtype: dtypeCode(dtype, op) });
+  source.dispose();
+  return result;
+}
+
+/**
+ * A tensor from a number, a boolean, nested arrays or a typed array; the data is copied.
+ *
+ * @throws ShapeError for ragged arrays or a shape that does not fit, ArgumentError for elements that are not numbers
+ */
+export function tensor(data: TensorData, options: TensorOptions = {}): Tensor {
+  checkOptions('tensor', options);
+  let result: Tensor;
+  if (ArrayBuffer.isView(data)) {
+    result = fromView(data, options, 'tensor');
+  } else {
+    const { values, shape, allBooleans } = flatten(data, 'tensor');
+    const dtype = options.dtype ?? (allBooleans ? 'bool' : 'float32');
+    dtypeCode(dtype, 'tensor');
+    const view = dtype === 'float32' ? new Float32Array(values) : values;
+    result = fromView(view, { dtype, shape: options.shape ?? shape }, 'tensor');
+  }
+  if (options.requiresGrad) result.requiresGrad = true;
+  return result;
+}
+
+export function checkOptions(op: string, options: unknown): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
+    throw new ArgumentError(`${op}: options must be an object, got ${describe(options)}`);
+  const { device } = options as { device?: unknown };
+  if (device !== undefined && device !== 'cpu')
+    throw new ArgumentError(`${op}: device must be 'cpu' in this build, got ${describe(device)}`);
+}
+
+/** A tensor of `shape` with every element `value`. */
+export function full(shape: readonly number[], value: number | boolean, options: TensorOptions = {}): Tensor {
+  checkOptions('full', options);
+  checkShape('full', shape);
+  if (typeof value !== 'number' && typeof value !== 'boolean')
+    throw new ArgumentError(`full: value must be a number or a boolean, got ${describe(value)}`);
+  const dtype = options.dtype ?? (typeof value === 'boolean' ? 'bool' : 'float32');
+  const result = emptyTensor(shape, dtype, 'full');
+  nativeCall('fill').many([result], { value: Number(value) });
+  if (options.requiresGrad) result.requiresGrad = true;
+  return result;
+}
+
+export function zeros(shape: readonly number[], options: TensorOptions = {}): Tensor {
+  return full(shape, 0, { dtype: 'float32', ...options });
+}
+
+export function ones(shape: readonly number[], options: TensorOptions = {}): Tensor {
+  return full(shape, 1, { dtype: 'float32', ...options });
+}

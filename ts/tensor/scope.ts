@@ -1,0 +1,91 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { ArgumentError } from '../error';
+import { describe } from './dtype';
+import { Tensor } from './tensor';
+import { scopes } from './lifetime';
+
+type Disposable = { dispose(): void };
+
+/** Adds every tensor found in a result (tensor, array, plain object, Map, Set; nested) to `found`. */
+function collectTensors(value: unknown, found: Set<unknown>, seen = new Set<object>()): void {
+  if (typeof value !== 'object' || value === null || seen.has(value)) return;
+  if (Tensor.isTensor(value)) {
+    found.add(value);
+    return;
+  }
+  seen.add(value);
+  if (ArrayBuffer.isView(value)) return;
+  if (value instanceof Map) for (const item of value.values()) collectTensors(item, found, seen);
+  else if (value instanceof Set) for (const item of value) collectTensors(item, found, seen);
+  else for (const key of Object.keys(value)) collectTensors((value as Record<string, unknown>)[key], found, seen);
+}
+
+function leave(created: Disposable[], result: unknown, parent: Disposable[] | undefined): void {
+  const kept = new Set<unknown>();
+  collectTensors(result, kept);
+  for (const tensor of created) {
+    if (kept.has(tensor)) parent?.push(tensor);
+    else tensor.dispose();
+  }
+}
+
+const asyncScope = new AsyncLocalStorage<Disposable[]>();
+
+/**
+ * Runs `fn` and disposes every tensor created in it, except those in its result (in arrays, objects, Maps, Sets too),
+ * those given to `keep`, and gradients in `.grad`. With an async `fn` the scope follows its awaits.
+ *
+ * @returns what `fn` returns
+ */
+export function tidy<R>(fn: () => R): R {
+  if (typeof fn !== 'function') throw new ArgumentError(`tidy: fn must be a function, got ${describe(fn)}`);
+  const created: Disposable[] = [];
+  const parent = scopes.current();
+  scopes.push(created);
+  let result: R;
+  let pending = false;
+  try {
+    result = fn();
+    pending = isPromise(result);
+  } catch (error) {
+    leave(created, undefined, parent);
+    throw error;
+  } finally {
+    scopes.pop();
+  }
+  if (!pending) leave(created, result, parent);
+  else throw asyncInSync(result);
+  return result;
+}
+
+/** `tidy` for an async function: the scope follows its awaits, concurrent ones do not mix. */
+export async function tidyAsync<R>(fn: () => Promise<R>): Promise<R> {
+  if (typeof fn !== 'function') throw new ArgumentError(`tidyAsync: fn must be a function, got ${describe(fn)}`);
+  const created: Disposable[] = [];
+  const parent = scopes.current();
+  scopes.enterAsync(() => asyncScope.getStore());
+  let result: R | undefined;
+  try {
+    result = await asyncScope.run(created, fn);
+    return result;
+  } finally {
+    scopes.leaveAsync();
+    leave(created, result, parent);
+  }
+}
+
+/** Takes a tensor out of the surrounding `tidy`: it lives until its own `dispose()`. */
+export function keep<T extends Tensor>(tensor: T): T {
+  scopes.forget(tensor);
+  return tensor;
+}
+
+function isPromise(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
+}
+
+function asyncInSync(result: unknown): ArgumentError {
+  // The rejection of the abandoned promise must not end the process.
+  void Promise.resolve(result).catch(() => undefined);
+  return new ArgumentError('tidy: fn returned a promise; use tidyAsync for async functions');
+}

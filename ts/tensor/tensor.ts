@@ -1,0 +1,191 @@
+import { inspect } from 'node:util';
+import { ArgumentError, AutogradError, DisposedError } from '../error';
+import type { Owner, TensorId } from '../native/addon';
+import { addon, guarded } from '../native/boundary';
+import { type DataArray, describe, type DType, DTYPES } from './dtype';
+import { hostReads } from './host_reads';
+import { leaks, scopes } from './lifetime';
+import { formatTensor } from './print';
+
+/**
+ * The native tensor behind one or more Tensor objects: the user's and those the autograd graph saved. It is released
+ * when the last of them is disposed, or when the garbage collector takes this object.
+ */
+export class Handle implements Owner {
+  id: TensorId = -1;
+  references = 1;
+
+  retain(): this {
+    ++this.references;
+    return this;
+  }
+  release(): void {
+    if (--this.references === 0) addon().release(this.id);
+  }
+}
+
+/** What produced a tensor under gradient recording; autograd/tape.ts fills it in. */
+export interface Producer {
+  readonly op: string;
+}
+
+/**
+ * A typed n-dimensional array. Views (reshape, transpose, slice, ...) share the storage. Memory is released by
+ * `dispose()`, `using`, `tidy`, or in the end by the garbage collector.
+ */
+export class Tensor {
+  readonly #handle: Handle;
+  #disposed = false;
+  #shape: readonly number[] | undefined;
+  #dtype: DType | undefined;
+  #requiresGrad = false;
+  /** Gradient, filled by `backward()` for leaves with `requiresGrad`. */
+  grad: Tensor | undefined;
+  /** @internal The graph node this is an output of, and which output. */
+  producer: Producer | undefined;
+  /** @internal */
+  outputIndex = 0;
+
+  /** @internal Tensors are made by functions such as `tensor`, `zeros` and the ops. */
+  constructor(handle: Handle, scoped = true) {
+    if (!(handle instanceof Handle)) throw new ArgumentError('Tensor: use tensor(), zeros() and the like to make one');
+    this.#handle = handle;
+    if (scoped) scopes.add(this);
+    if (leaks.enabled) leaks.record(this);
+  }
+
+  static isTensor(value: unknown): value is Tensor {
+    return typeof value === 'object' && value !== null && #handle in value;
+  }
+
+  /** @internal The handle of a living tensor; `what` names it in the error. */
+  static handleOf(value: unknown, op: string, what: string): Handle {
+    if (typeof value !== 'object' || value === null || !(#handle in value))
+      throw new ArgumentError(`${op}: ${what} must be a tensor, got ${describe(value)}`);
+    if (value.#disposed) throw new DisposedError(`${op}: ${what} has been disposed`);
+    return value.#handle;
+  }
+
+  /** @internal A second Tensor on the same handle, without graph, in no scope. */
+  alias(): Tensor {
+    return new Tensor(Tensor.handleOf(this, 'alias', 'tensor').retain(), false);
+  }
+
+  #id(op: string): TensorId {
+    if (this.#disposed) throw new DisposedError(`${op}: the tensor has been disposed`);
+    return this.#handle.id;
+  }
+
+  /** Sizes of the dimensions; [] for a scalar. */
+  get shape(): readonly number[] {
+    return (this.#shape ??= Object.freeze(guarded(() => addon().shape(this.#id('shape')))));
+  }
+  get dtype(): DType {
+    return (this.#dtype ??= DTYPES[guarded(() => addon().dtype(this.#id('dtype')))] as DType);
+  }
+  get device(): 'cpu' {
+    return 'cpu';
+  }
+  /** Distance of neighbours in elements, per dimension. */
+  get strides(): readonly number[] {
+    return guarded(() => addon().strides(this.#id('strides')));
+  }
+  get rank(): number {
+    return this.shape.length;
+  }
+  /** Number of elements. */
+  get size(): number {
+    return this.shape.reduce((product, n) => product * n, 1);
+  }
+  get isContiguous(): boolean {
+    return guarded(() => addon().isContiguous(this.#id('isContiguous')));
+  }
+  get isDisposed(): boolean {
+    return this.#disposed;
+  }
+
+  /** Whether gradients flow to or through this tensor. Set it on leaves of floating dtype. */
+  get requiresGrad(): boolean {
+    return this.#requiresGrad || this.producer !== undefined;
+  }
+  set requiresGrad(value: boolean) {
+    if (this.producer !== undefined) {
+      if (value) return;
+      throw new AutogradError('requiresGrad: only leaves can be switched off; use detach()');
+    }
+    if (value && !/float/.test(this.dtype))
+      throw new AutogradError(`requiresGrad: needs a floating dtype, the tensor is ${this.dtype}`);
+    this.#requiresGrad = Boolean(value);
+  }
+  get isLeaf(): boolean {
+    return this.producer === undefined;
+  }
+
+  /** The elements in row-major order, copied; bfloat16 as float32, bool as 0 and 1. Waits for the device. */
+  dataSync(): DataArray {
+    hostReads.check('dataSync');
+    return readElements(this.#id('dataSync'), this.dtype, this.size);
+  }
+  /** The elements in row-major order, copied; bfloat16 as float32, bool as 0 and 1. */
+  data(): Promise<DataArray> {
+    return new Promise((resolve) => {
+      hostReads.check('data');
+      resolve(readElements(this.#id('data'), this.dtype, this.size));
+    });
+  }
+  /** The value of a tensor with one element; a boolean for bool. */
+  item(): number | boolean {
+    hostReads.check('item');
+    const id = this.#id('item');
+    if (this.size !== 1) throw new ArgumentError(`item: needs exactly one element, the shape is [${this.shape.join(', ')}]`);
+    const value = readElements(id, this.dtype, 1)[0] as number;
+    return this.dtype === 'bool' ? value !== 0 : value;
+  }
+
+  /** Releases this tensor's claim on its memory. Twice is fine; use after it is a DisposedError. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.producer = undefined;
+    this.#handle.release();
+  }
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  toString(): string {
+    return formatTensor(this);
+  }
+  [inspect.custom](): string {
+    return formatTensor(this);
+  }
+}
+
+function readElements(id: TensorId, dtype: DType, size: number): DataArray {
+  const native = addon();
+  return guarded(() => {
+    switch (dtype) {
+      case 'float32':
+        return readInto(id, new Float32Array(size));
+      case 'float64':
+        return readInto(id, new Float64Array(size));
+      case 'int32':
+        return readInto(id, new Int32Array(size));
+      case 'uint8':
+      case 'bool':
+        return readInto(id, new Uint8Array(size));
+      case 'bfloat16': {
+        const owner = { id: -1 };
+        owner.id = native.ops.cast(owner, id, DTYPES.indexOf('float32'));
+        const values = readInto(owner.id, new Float32Array(size));
+        native.release(owner.id);
+        return values;
+      }
+    }
+  });
+}
+
+function readInto<A extends DataArray>(id: TensorId, target: A): A {
+  addon().read(id, target);
+  return target;
+}
