@@ -1,4 +1,5 @@
-// Linked with every kernel and without N-API: a registered op whose kernel is missing fails this build (see CMakeLists).
+// Linked with every kernel and without N-API: a registered op whose kernel is missing fails this build (see
+// CMakeLists).
 #include <cstdio>
 
 #include "ops/registry.h"

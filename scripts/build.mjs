@@ -37,7 +37,8 @@ function newest(...paths) {
   for (const entry of paths) {
     if (!existsSync(entry)) continue;
     const stat = statSync(entry);
-    if (stat.isDirectory()) for (const name of readdirSync(entry)) time = Math.max(time, newest(path.join(entry, name)));
+    if (stat.isDirectory())
+      for (const name of readdirSync(entry)) time = Math.max(time, newest(path.join(entry, name)));
     else time = Math.max(time, stat.mtimeMs);
   }
   return time;

@@ -100,9 +100,10 @@ napi_value init(napi_env env, napi_value exports) {
     const unsigned cores = std::thread::hardware_concurrency();
     auto *state = new EnvState(default_memory_limit(), cores > 0 ? static_cast<int>(cores) : 1);
     // Instance data made first is finalized last, after every tensor's finalizer has used the state.
-    check(napi_set_instance_data(
-              env, state, [](node_api_basic_env, void *data, void *) { delete static_cast<EnvState *>(data); }, nullptr),
-          "instance data");
+    check(
+        napi_set_instance_data(
+            env, state, [](node_api_basic_env, void *data, void *) { delete static_cast<EnvState *>(data); }, nullptr),
+        "instance data");
     export_ops(env, *state, exports);
     export_tensors(env, *state, exports);
     const std::pair<const char *, napi_callback> functions[] = {

@@ -6,8 +6,8 @@
 
 #include "binding/napi.h"
 
-#include "core/tensor.h"
 #include "binding/env_state.h"
+#include "core/tensor.h"
 
 namespace hrm::binding {
 

@@ -74,9 +74,7 @@ void normalize_inputs(EnvState &state, const Schema &schema, const char *op) {
   }
 }
 
-bool overlaps(const Tensor &a, const Tensor &b) {
-  return a.storage.get() == b.storage.get();
-}
+bool overlaps(const Tensor &a, const Tensor &b) { return a.storage.get() == b.storage.get(); }
 
 void run(EnvState &state, const OpFunction &function, const void *attrs, const Tensor *target) {
   const OpEntry &op = *function.op;
@@ -91,8 +89,8 @@ void run(EnvState &state, const OpFunction &function, const void *attrs, const T
       fail(Code::kDType, op.name, "_: the result is ", meta.dtype, ", the tensor written to is ", target->dtype);
     // Another view of the target's storage is read while it is written: read a copy instead.
     for (const Tensor *&t : state.args.tensors())
-      if (overlaps(*t, *target) && !(t->offset == target->offset && t->strides == target->strides &&
-                                     t->shape == target->shape))
+      if (overlaps(*t, *target) &&
+          !(t->offset == target->offset && t->strides == target->strides && t->shape == target->shape))
         t = temporary(state, converted(state, *t, t->dtype));
     state.outputs.push_back(*target);
   } else {
@@ -160,7 +158,7 @@ napi_value call_op(napi_env env, napi_callback_info info) {
       const Tensor &input = to_tensor(env, state, argv[1], name, "x");
       return own(env, state, argv[0], run_view(state, *function.view, input, attrs));
     }
-    state.args.clear();
+    state.args.clear(state.context.pool->nThreads());
     read_inputs(env, state, function.op->schema, name, argv + first);
     if (function.mode == OpMode::kInPlace) {
       const Tensor target = *state.args.tensors()[0];

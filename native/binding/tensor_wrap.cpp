@@ -181,9 +181,17 @@ void export_function(napi_env env, EnvState &state, napi_value exports, const ch
 
 void export_tensors(napi_env env, EnvState &state, napi_value exports) {
   const std::pair<const char *, napi_callback> functions[] = {
-      {"empty", empty},     {"write", write}, {"read", read},       {"adopt", adopt},
-      {"release", release}, {"shape", shape}, {"strides", strides}, {"dtype", dtype},
-      {"version", version}, {"isContiguous", is_contiguous},        {"sameStorage", same_storage},
+      {"empty", empty},
+      {"write", write},
+      {"read", read},
+      {"adopt", adopt},
+      {"release", release},
+      {"shape", shape},
+      {"strides", strides},
+      {"dtype", dtype},
+      {"version", version},
+      {"isContiguous", is_contiguous},
+      {"sameStorage", same_storage},
       {"isExclusive", is_exclusive},
   };
   for (const auto &[name, callback] : functions)

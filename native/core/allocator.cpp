@@ -15,8 +15,8 @@ namespace {
 constexpr size_t kAlignment = 64;
 // Cached memory may be this large, or as large as what is live, before freed blocks go back to the system.
 constexpr size_t kMaxIdleCache = size_t{64} << 20;
-// Larger blocks come from mmap: malloc keeps freed blocks of this size in a heap that fragments and never shrinks (a loop
-// with 80 MB live grew to 600 MB).
+// Larger blocks come from mmap: malloc keeps freed blocks of this size in a heap that fragments and never shrinks (a
+// loop with 80 MB live grew to 600 MB).
 constexpr size_t kMapBytes = size_t{256} << 10;
 
 void *system_allocate(size_t size) {

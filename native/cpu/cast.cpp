@@ -38,7 +38,8 @@ template <class To, class From> To cast_value(From value) {
 template <class From, class To> void convert_loop(Context &context, const Tensor &source, const Tensor &target) {
   const From *in = source.data<From>();
   To *out = target.data<To>();
-  cpu::StridedLoop<2>(target.shape, {target.strides, cpu::broadcast_strides(source.shape, source.strides, target.shape)})
+  cpu::StridedLoop<2>(target.shape,
+                      {target.strides, cpu::broadcast_strides(source.shape, source.strides, target.shape)})
       .run(*context.pool, [=](const int64_t *at, const int64_t *step, int64_t n) {
         const From *a = in + at[1];
         To *r = out + at[0];
@@ -74,10 +75,11 @@ void fill(Call &call) {
     using T = typename decltype(tag)::type;
     T *out = y.data<T>();
     const T v = cast_value<T>(value);
-    StridedLoop<1>(y.shape, {y.strides}).run(*call.context.pool, [=](const int64_t *at, const int64_t *step, int64_t n) {
-      for (int64_t i = 0; i < n; ++i)
-        out[at[0] + i * step[0]] = v;
-    });
+    StridedLoop<1>(y.shape, {y.strides})
+        .run(*call.context.pool, [=](const int64_t *at, const int64_t *step, int64_t n) {
+          for (int64_t i = 0; i < n; ++i)
+            out[at[0] + i * step[0]] = v;
+        });
   });
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// Walks N operands of one shape in step: dimensions that lie one behind the other are merged, so that most calls are one
-// flat loop, and the rest is cut into tasks whose borders depend on the shape only.
+// Walks N operands of one shape in step: dimensions that lie one behind the other are merged, so that most calls are
+// one flat loop, and the rest is cut into tasks whose borders depend on the shape only.
 #include <algorithm>
 #include <cstdint>
 

@@ -81,9 +81,12 @@ public:
   int count(int slot) const { return begin_[slot + 1] - begin_[slot]; }
   const Tensor &at(int slot, int i) const { return *tensors_[begin_[slot] + i]; }
   int slots() const { return static_cast<int>(begin_.size()) - 1; }
+  // Threads of the pool, for workspace sizes only: results must not depend on it.
+  int n_threads() const { return n_threads_; }
 
   // Filled by the binding.
-  void clear() {
+  void clear(int n_threads) {
+    n_threads_ = n_threads;
     tensors_.clear();
     begin_.assign(1, 0);
   }
@@ -94,6 +97,7 @@ public:
 private:
   std::vector<const Tensor *> tensors_;
   std::vector<int> begin_{0};
+  int n_threads_ = 1;
 };
 
 // ---- what a backend gets ---------------------------------------------------------------------------------------
@@ -110,7 +114,8 @@ struct Call {
 };
 
 using Rule = Plan (*)(const Args &in, const void *attrs);
-// Sets `out` to a view of `in`; false when only a contiguous copy of `in` has such a view (the binding copies, asks again).
+// Sets `out` to a view of `in`; false when only a contiguous copy of `in` has such a view (the binding copies, asks
+// again).
 using ViewRule = bool (*)(const Tensor &in, const void *attrs, Tensor &out);
 using Backend = void (*)(Call &call);
 

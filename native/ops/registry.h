@@ -36,7 +36,7 @@ const std::vector<ViewEntry> &view_registry();
 #define HRM_VIEW(name)                                                                                                 \
   namespace views {                                                                                                    \
   const std::vector<AttrSpec> &name##_attrs();                                                                         \
-  bool name(const Tensor &in, const void *attrs, Tensor &out);                                                                  \
+  bool name(const Tensor &in, const void *attrs, Tensor &out);                                                         \
   }
 #include "ops/ops.def"
 

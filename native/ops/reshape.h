@@ -28,7 +28,8 @@ struct reshape {
       known *= shape[unknown];
     }
     if (known != n)
-      fail(Code::kShape, "reshape: shape ", wanted, " has ", known, " elements, the tensor of shape ", from, " has ", n);
+      fail(Code::kShape, "reshape: shape ", wanted, " has ", known, " elements, the tensor of shape ", from, " has ",
+           n);
     return shape;
   }
   static bool view(const Tensor &in, const Attrs &attrs, Tensor &out) {

@@ -93,8 +93,13 @@ export class Node implements Producer {
   }
 }
 
+/** The node that made a tensor; undefined for leaves. */
+export function producerOf(tensor: Tensor): Node | undefined {
+  return tensor.producer instanceof Node ? tensor.producer : undefined;
+}
+
 function makeEdge(input: Tensor): Edge {
-  const target = (input.producer as Node | undefined) ?? input;
+  const target = producerOf(input) ?? input;
   return { target, outputIndex: input.outputIndex, shape: input.shape, dtype: input.dtype };
 }
 

@@ -6,7 +6,7 @@ import { nativeCall } from '../tensor/invoke';
 import { tidy } from '../tensor/scope';
 import { Handle, Tensor } from '../tensor/tensor';
 import { enableGrad, noGrad } from './no_grad';
-import { Node } from './node';
+import { Node, producerOf } from './node';
 
 export interface BackwardOptions {
   /** Keep what the graph saved, so that backward can run through it again. Default false: freed as it goes. */
@@ -19,7 +19,7 @@ type Sink = (leaf: Tensor, gradient: Tensor) => void;
 /** Nodes reachable from the roots, newest first: every node comes before those it depends on. */
 function reachable(roots: readonly Tensor[]): Node[] {
   const found = new Set<Node>();
-  const stack = roots.flatMap((root) => (root.producer ? [root.producer as Node] : []));
+  const stack = roots.flatMap((root) => producerOf(root) ?? []);
   for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
     if (found.has(node)) continue;
     found.add(node);
@@ -76,7 +76,7 @@ function runBackward(
   };
   try {
     roots.forEach((root, i) => {
-      const target = (root.producer as Node | undefined) ?? root;
+      const target = producerOf(root) ?? root;
       deliver(target, root.outputIndex, (seeds[i] as Tensor).alias());
     });
     for (const node of reachable(roots)) {
@@ -182,7 +182,8 @@ export function grad(
   gradientOfOutput?: Tensor,
   options: BackwardOptions = {},
 ): Tensor[] {
-  if (!Array.isArray(inputs)) throw new ArgumentError(`grad: inputs must be an array of tensors, got ${describe(inputs)}`);
+  if (!Array.isArray(inputs))
+    throw new ArgumentError(`grad: inputs must be an array of tensors, got ${describe(inputs)}`);
   inputs.forEach((input, i) => Tensor.handleOf(input, 'grad', `inputs[${i}]`));
   return noGrad(() =>
     tidy(() => {
@@ -202,8 +203,8 @@ function gradientsOf(
   const found = new Map<Tensor, Tensor>();
   const watched = new Map<Node, Map<number, Tensor>>();
   for (const input of inputs) {
-    if (input.producer === undefined) continue;
-    const node = input.producer as Node;
+    const node = producerOf(input);
+    if (node === undefined) continue;
     const outputsOfNode = watched.get(node) ?? new Map<number, Tensor>();
     watched.set(node, outputsOfNode.set(input.outputIndex, input));
   }
@@ -233,7 +234,11 @@ function rescoped(tensor: Tensor): Tensor {
 }
 
 /** Runs fn on fresh leaves that share the inputs' values, recording. */
-function traced<R>(op: string, fn: (...inputs: Tensor[]) => R, inputs: readonly Tensor[]): { leaves: Tensor[]; result: R } {
+function traced<R>(
+  op: string,
+  fn: (...inputs: Tensor[]) => R,
+  inputs: readonly Tensor[],
+): { leaves: Tensor[]; result: R } {
   if (typeof fn !== 'function') throw new ArgumentError(`${op}: fn must be a function, got ${describe(fn)}`);
   const leaves = inputs.map((input, i) => {
     const leaf = new Tensor(Tensor.handleOf(input, op, `argument ${i}`).retain());

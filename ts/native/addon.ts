@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import path from 'node:path';
 import { NativeError } from '../error';
 import type { OpName, OpSchemas, ViewName } from './schema.gen';
@@ -74,7 +75,8 @@ export interface Addon {
 /** Folder of package.json, from dist/native or dist-test/ts/native. */
 function packageRoot(): string {
   let folder = __dirname;
-  while (!existsSync(path.join(folder, 'binding.gyp')) && path.dirname(folder) !== folder) folder = path.dirname(folder);
+  while (!existsSync(path.join(folder, 'binding.gyp')) && path.dirname(folder) !== folder)
+    folder = path.dirname(folder);
   return folder;
 }
 
@@ -97,7 +99,7 @@ export function loadAddon(): Addon {
       continue;
     }
     try {
-      return require(file) as Addon;
+      return createRequire(__filename)(file) as Addon;
     } catch (error) {
       tried.push(`${file}: ${error instanceof Error ? error.message : String(error)}`);
     }

@@ -18,7 +18,8 @@ export function scalarDType(value: number, beside: DType): DType {
 
 function toOperand(op: string, name: string, value: unknown, other: unknown): Tensor {
   if (Tensor.isTensor(value)) return value;
-  if (typeof value !== 'number') throw new ArgumentError(`${op}: ${name} must be a tensor or a number, got ${describe(value)}`);
+  if (typeof value !== 'number')
+    throw new ArgumentError(`${op}: ${name} must be a tensor or a number, got ${describe(value)}`);
   const dtype = Tensor.isTensor(other) ? scalarDType(value, other.dtype) : 'float32';
   return full([], value, { dtype });
 }

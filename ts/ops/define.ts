@@ -56,8 +56,9 @@ function* toSave(
   for (const name of names) {
     const index = specs.findIndex((spec) => spec.name === name);
     const value = index >= 0 ? inputs[index] : outputs[outputNames.indexOf(name)];
-    if (Array.isArray(value)) for (const [i, item] of value.entries()) yield [`${name}[${i}]`, item as Tensor];
-    else if (value !== undefined && value !== null) yield [name, value as Tensor];
+    if (Tensor.isTensor(value)) yield [name, value];
+    else if (Array.isArray(value))
+      for (const [i, item] of value.entries()) if (Tensor.isTensor(item)) yield [`${name}[${i}]`, item];
   }
 }
 
@@ -130,7 +131,7 @@ export function defineOp<K extends OpName, S extends OpSchemas<Tensor>[K]['savab
     into(inputs, attrs) {
       checkInPlace(`${name}_`, inputs);
       native().into(inputs, attrs);
-      return inputs[0] as Tensor;
+      return inputs[0];
     },
   };
 }

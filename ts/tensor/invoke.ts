@@ -34,7 +34,8 @@ export class NativeCall<K extends OpName> {
     this.#fn = addon().ops[name];
     this.#inputs = inputs;
     this.#attrs = attrs.map((attr) => attr.name);
-    this.#simpleBinary = inputs.length === 2 && attrs.length === 0 && inputs[0]?.name === 'a' && inputs[1]?.name === 'b';
+    this.#simpleBinary =
+      inputs.length === 2 && attrs.length === 0 && inputs[0]?.name === 'a' && inputs[1]?.name === 'b';
   }
 
   #arguments(inputs: readonly unknown[], attrs: object | undefined): unknown[] {

@@ -56,7 +56,7 @@ interface Leakable {
 
 class Leaks {
   enabled = false;
-  #entries = new Set<{ tensor: WeakRef<Leakable>; stack: string }>();
+  readonly #entries = new Set<{ tensor: WeakRef<Leakable>; stack: string }>();
 
   record(tensor: Leakable): void {
     const stack = new Error('created').stack ?? '';
@@ -80,7 +80,7 @@ export const leaks = new Leaks();
 
 /** Leak mode: every tensor made from now on remembers the stack of its creation (slow; for debugging). */
 export function setLeakMode(enabled: boolean): void {
-  leaks.enabled = Boolean(enabled);
+  leaks.enabled = enabled;
   if (!leaks.enabled) leaks.clear();
 }
 

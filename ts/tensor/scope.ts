@@ -42,20 +42,19 @@ export function tidy<R>(fn: () => R): R {
   const created: Disposable[] = [];
   const parent = scopes.current();
   scopes.push(created);
-  let result: R;
-  let pending = false;
+  let result: R | undefined;
   try {
     result = fn();
-    pending = isPromise(result);
-  } catch (error) {
-    leave(created, undefined, parent);
-    throw error;
+    if (isPromise(result)) {
+      const promise = result;
+      result = undefined;
+      throw asyncInSync(promise);
+    }
+    return result;
   } finally {
     scopes.pop();
+    leave(created, result, parent);
   }
-  if (!pending) leave(created, result, parent);
-  else throw asyncInSync(result);
-  return result;
 }
 
 /** `tidy` for an async function: the scope follows its awaits, concurrent ones do not mix. */

@@ -115,7 +115,7 @@ export class Tensor {
     }
     if (value && !/float/.test(this.dtype))
       throw new AutogradError(`requiresGrad: needs a floating dtype, the tensor is ${this.dtype}`);
-    this.#requiresGrad = Boolean(value);
+    this.#requiresGrad = value;
   }
   get isLeaf(): boolean {
     return this.producer === undefined;
@@ -137,7 +137,8 @@ export class Tensor {
   item(): number | boolean {
     hostReads.check('item');
     const id = this.#id('item');
-    if (this.size !== 1) throw new ArgumentError(`item: needs exactly one element, the shape is [${this.shape.join(', ')}]`);
+    if (this.size !== 1)
+      throw new ArgumentError(`item: needs exactly one element, the shape is [${this.shape.join(', ')}]`);
     const value = readElements(id, this.dtype, 1)[0] as number;
     return this.dtype === 'bool' ? value !== 0 : value;
   }

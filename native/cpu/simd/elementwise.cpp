@@ -22,7 +22,7 @@ template <class F, class T> void unary_loop(Call &call) {
         const T *a = in + at[1];
         T *r = out + at[0];
         if (step[0] == 1 && step[1] == 1) {
-          // In place means the very same element, so the iterations are independent.
+      // In place means the very same element, so the iterations are independent.
 #pragma GCC ivdep
           for (int64_t i = 0; i < n; ++i)
             r[i] = static_cast<T>(f(static_cast<A>(a[i])));
