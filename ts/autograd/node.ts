@@ -82,7 +82,7 @@ export class Node implements Producer {
     const gradients = this.#backward(outputGradients, saved, needs);
     return this.edges.map((edge, i) => {
       const gradient = gradients[i];
-      return edge && gradient ? fit(gradient, edge, this.op) : undefined;
+      return edge && gradient ? fitTo(gradient, edge, this.op) : undefined;
     });
   }
 
@@ -104,7 +104,7 @@ function makeEdge(input: Tensor): Edge {
 }
 
 /** Undoes broadcasting (sums over what was repeated) and promotion (casts back). */
-function fit(gradient: Tensor, edge: { shape: readonly number[]; dtype: DType }, op: string): Tensor {
+function fitTo(gradient: Tensor, edge: { shape: readonly number[]; dtype: DType }, op: string): Tensor {
   let result = gradient;
   const from = result.shape;
   const { shape } = edge;
