@@ -5,7 +5,7 @@ import { mutations } from './raw_arrays';
 /** What is wrong, the file, and a part of the message it must be refused with. */
 export type MalformedRow = readonly [name: string, file: Uint8Array, message: string];
 
-/** Every file is refused with a FormatError that starts with `op: bad: ` and that no other row gives. */
+/** Every file is refused with a FormatError that starts with `op: bad: ` (`parseJson: bad: ` for JSON inside) and that no other row gives. */
 export function refusesEach(
   op: string,
   parse: (file: Uint8Array, what: string) => unknown,
@@ -15,7 +15,7 @@ export function refusesEach(
   it.each(rows)('refuses %s', (name, file, expected) => {
     const message = refusal(() => parse(file, 'bad'));
     expect(message).toContain(expected);
-    expect(message.startsWith(`${op}: bad: `)).toBe(true);
+    expect(message).toMatch(new RegExp(`^(${op}|parseJson): bad: `));
     expect(messages.get(message)).toBeUndefined();
     messages.set(message, name);
   });
