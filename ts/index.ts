@@ -1,4 +1,8 @@
 export * from './error';
+export { memory, resetPeakMemory, trimMemory, setMemoryLimit, setNumThreads, getNumThreads } from './native/runtime';
+export type { MemoryInfo } from './native/runtime';
+export { setLeakMode, liveTensors } from './tensor/lifetime';
+export { withoutHostReads } from './tensor/host_reads';
 export { tensor, full, zeros, ones } from './tensor/create';
 export { Tensor } from './tensor/tensor';
 export { tidy, tidyAsync, keep } from './tensor/scope';

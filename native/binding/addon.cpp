@@ -1,5 +1,6 @@
 // Entry point of the addon: one EnvState per environment, its functions as the exports.
-#include <cstdlib>
+#include <algorithm>
+#include <atomic>
 #include <string>
 #include <thread>
 
@@ -95,15 +96,27 @@ napi_value native_info(napi_env env, napi_callback_info) {
   });
 }
 
+// The one thing environments share: how many of them there are, so that they do not all start a thread per core.
+std::atomic<int> live_environments{0};
+
+int default_threads() {
+  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  return std::max(1, cores / std::max(1, live_environments.load()));
+}
+
 napi_value init(napi_env env, napi_value exports) {
   return guarded(env, [&] {
-    const unsigned cores = std::thread::hardware_concurrency();
-    auto *state = new EnvState(default_memory_limit(), cores > 0 ? static_cast<int>(cores) : 1);
+    ++live_environments;
+    auto *state = new EnvState(default_memory_limit(), default_threads());
     // Instance data made first is finalized last, after every tensor's finalizer has used the state.
-    check(
-        napi_set_instance_data(
-            env, state, [](node_api_basic_env, void *data, void *) { delete static_cast<EnvState *>(data); }, nullptr),
-        "instance data");
+    check(napi_set_instance_data(
+              env, state,
+              [](node_api_basic_env, void *data, void *) {
+                delete static_cast<EnvState *>(data);
+                --live_environments;
+              },
+              nullptr),
+          "instance data");
     export_ops(env, *state, exports);
     export_tensors(env, *state, exports);
     const std::pair<const char *, napi_callback> functions[] = {

@@ -104,9 +104,9 @@ void run(EnvState &state, const OpFunction &function, const void *attrs, const T
   for (size_t slot = 0; slot < op.schema.inputs.size(); ++slot)
     if (op.schema.inputs[slot].mutated)
       for (int i = 0; i < state.args.count(static_cast<int>(slot)); ++i)
-        state.args.at(static_cast<int>(slot), i).storage->bump_version();
+        state.args.at(static_cast<int>(slot), i).storage->begin_write();
   if (target != nullptr)
-    target->storage->bump_version();
+    target->storage->begin_write();
   Call call{state.args, state.outputs, scratch ? scratch->data() : nullptr, state.context, attrs};
   op.cpu(call);
 }

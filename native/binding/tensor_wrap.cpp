@@ -4,6 +4,7 @@
 
 #include "binding/convert.h"
 #include "binding/op_call.h"
+#include "binding/read_async.h"
 
 namespace hrm::binding {
 
@@ -24,26 +25,6 @@ template <size_t N> struct Arguments {
   napi_value operator[](size_t i) const { return values[i]; }
 };
 
-// The bytes behind an ArrayBufferView of any realm.
-struct Bytes {
-  void *data;
-  size_t size;
-};
-Bytes view_bytes(napi_env env, napi_value value, const char *op) {
-  bool is_view = false;
-  check(napi_is_typedarray(env, value, &is_view), "isTypedArray");
-  if (!is_view)
-    fail(Code::kArgument, op, ": data must be a typed array");
-  napi_typedarray_type type;
-  size_t length;
-  void *data;
-  check(napi_get_typedarray_info(env, value, &type, &length, &data, nullptr, nullptr), "typed array");
-  constexpr size_t widths[] = {1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8};
-  if (static_cast<size_t>(type) >= sizeof widths / sizeof *widths)
-    fail(Code::kArgument, op, ": this kind of typed array is not supported");
-  return {data, length * widths[type]};
-}
-
 // empty(owner, dtype, shape) -> id, contents unspecified
 napi_value empty(napi_env env, napi_callback_info info) {
   return guarded(env, [&] {
@@ -55,20 +36,18 @@ napi_value empty(napi_env env, napi_callback_info info) {
   });
 }
 
-// write(id, typedArray): raw little-endian elements of the tensor's dtype
+// write(id, typedArray): raw elements of the tensor's dtype
 napi_value write(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     const Arguments<2> args(env, info, "write");
     const Tensor &tensor = to_tensor(env, *args.state, args[0], "write", "tensor");
-    const Bytes bytes = view_bytes(env, args[1], "write");
-    const size_t expected = static_cast<size_t>(tensor.size()) * item_size(tensor.dtype);
-    if (bytes.size != expected || !tensor.contiguous())
-      fail(Code::kShape, "the tensor of shape ", tensor.shape, " and dtype ", tensor.dtype, " needs ", expected,
-           " bytes, got ", bytes.size);
-    if (expected > 0) {
-      tensor.storage->bump_version();
-      std::memcpy(tensor.raw(), bytes.data, expected);
-    }
+    size_t n_bytes;
+    const void *data = view_bytes(env, args[1], "write", tensor, &n_bytes);
+    if (!tensor.contiguous())
+      fail(Code::kShape, "write: the tensor must be contiguous");
+    tensor.storage->begin_write();
+    if (n_bytes > 0)
+      std::memcpy(tensor.raw(), data, n_bytes);
     return nullptr;
   });
 }
@@ -77,19 +56,11 @@ napi_value write(napi_env env, napi_callback_info info) {
 napi_value read(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     const Arguments<2> args(env, info, "read");
-    EnvState &state = *args.state;
-    Tensor tensor = to_tensor(env, state, args[0], "read", "tensor");
-    const Bytes bytes = view_bytes(env, args[1], "read");
-    const size_t expected = static_cast<size_t>(tensor.size()) * item_size(tensor.dtype);
-    if (bytes.size != expected)
-      fail(Code::kShape, "read: needs ", expected, " bytes, got ", bytes.size);
-    if (!tensor.contiguous()) {
-      Tensor copy = Tensor::empty(state.context.allocator, tensor.dtype, tensor.shape);
-      cpu::convert(state.context, tensor, copy);
-      tensor = copy;
-    }
-    if (expected > 0)
-      std::memcpy(bytes.data, tensor.raw(), expected);
+    const Tensor tensor = contiguous_copy(*args.state, to_tensor(env, *args.state, args[0], "read", "tensor"));
+    size_t n_bytes;
+    void *target = view_bytes(env, args[1], "read", tensor, &n_bytes);
+    if (n_bytes > 0)
+      std::memcpy(target, tensor.raw(), n_bytes);
     return nullptr;
   });
 }
@@ -173,6 +144,32 @@ napi_value is_exclusive(napi_env env, napi_callback_info info) {
 
 } // namespace
 
+Tensor contiguous_copy(EnvState &state, const Tensor &tensor) {
+  if (tensor.contiguous())
+    return tensor;
+  Tensor copy = Tensor::empty(state.context.allocator, tensor.dtype, tensor.shape);
+  cpu::convert(state.context, tensor, copy);
+  return copy;
+}
+
+void *view_bytes(napi_env env, napi_value value, const char *op, const Tensor &tensor, size_t *n_bytes) {
+  bool is_view = false;
+  check(napi_is_typedarray(env, value, &is_view), "isTypedArray");
+  if (!is_view)
+    fail(Code::kArgument, op, ": data must be a typed array");
+  napi_typedarray_type type;
+  size_t length;
+  void *data;
+  check(napi_get_typedarray_info(env, value, &type, &length, &data, nullptr, nullptr), "typed array");
+  // By napi_typedarray_type; later kinds of typed array are refused.
+  constexpr size_t widths[] = {1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8};
+  *n_bytes = static_cast<size_t>(tensor.size()) * item_size(tensor.dtype);
+  if (static_cast<size_t>(type) >= sizeof widths / sizeof *widths || length * widths[type] != *n_bytes)
+    fail(Code::kShape, op, ": the tensor of shape ", tensor.shape, " and dtype ", tensor.dtype, " has ", *n_bytes,
+         " bytes, the typed array differs");
+  return data;
+}
+
 void export_function(napi_env env, EnvState &state, napi_value exports, const char *name, napi_callback callback) {
   napi_value function;
   check(napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, &state, &function), name);
@@ -193,6 +190,7 @@ void export_tensors(napi_env env, EnvState &state, napi_value exports) {
       {"isContiguous", is_contiguous},
       {"sameStorage", same_storage},
       {"isExclusive", is_exclusive},
+      {"readAsync", read_async},
   };
   for (const auto &[name, callback] : functions)
     export_function(env, state, exports, name, callback);

@@ -1,6 +1,8 @@
 #pragma once
+#include <atomic>
 #include <cstdint>
 #include <memory>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -32,9 +34,21 @@ public:
   void *data() const { return data_; }
   size_t n_bytes() const { return n_bytes_; }
   uint64_t version() const { return version_; }
-  void bump_version() { ++version_; }
+  // Called before every write: what was saved or derived from the old contents is stale from here on.
+  void begin_write() {
+    wait_readers();
+    ++version_;
+  }
   std::vector<std::unique_ptr<Derived>> &derived() { return derived_; }
   Allocator &allocator() { return allocator_; }
+
+  // Reads on other threads (Tensor.data()). A write waits until they have ended.
+  void begin_read() { readers_.fetch_add(1, std::memory_order_relaxed); }
+  void end_read() { readers_.fetch_sub(1, std::memory_order_release); }
+  void wait_readers() const {
+    while (readers_.load(std::memory_order_acquire) > 0)
+      std::this_thread::yield();
+  }
 
   uint32_t references = 0;
 
@@ -43,6 +57,7 @@ private:
   void *data_;
   size_t n_bytes_;
   uint64_t version_ = 0;
+  std::atomic<int> readers_{0};
   std::vector<std::unique_ptr<Derived>> derived_;
 };
 

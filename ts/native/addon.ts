@@ -54,6 +54,7 @@ export interface Addon {
   empty(owner: object, dtype: number, shape: readonly number[]): TensorId;
   write(id: TensorId, data: ArrayBufferView): void;
   read(id: TensorId, target: ArrayBufferView): void;
+  readAsync(id: TensorId, target: ArrayBufferView): Promise<void>;
   adopt(owner: object, id: TensorId): void;
   release(id: TensorId): void;
   shape(id: TensorId): number[];

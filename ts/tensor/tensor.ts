@@ -126,12 +126,16 @@ export class Tensor {
     hostReads.check('dataSync');
     return readElements(this.#id('dataSync'), this.dtype, this.size);
   }
-  /** The elements in row-major order, copied; bfloat16 as float32, bool as 0 and 1. */
-  data(): Promise<DataArray> {
-    return new Promise((resolve) => {
-      hostReads.check('data');
-      resolve(readElements(this.#id('data'), this.dtype, this.size));
-    });
+  /**
+   * The elements in row-major order, copied on another thread while JavaScript runs on; bfloat16 as float32, bool as 0
+   * and 1. Writes to the tensor wait for the copy, which sees the values of now.
+   */
+  async data(): Promise<DataArray> {
+    hostReads.check('data');
+    const source = readable(this.#id('data'), this.dtype);
+    const target = new ARRAY_TYPES[this.dtype](this.size);
+    await guarded(() => addon().readAsync(source.id, target));
+    return target;
   }
   /** The value of a tensor with one element; a boolean for bool. */
   item(): number | boolean {
@@ -162,31 +166,32 @@ export class Tensor {
   }
 }
 
-function readElements(id: TensorId, dtype: DType, size: number): DataArray {
-  const native = addon();
-  return guarded(() => {
-    switch (dtype) {
-      case 'float32':
-        return readInto(id, new Float32Array(size));
-      case 'float64':
-        return readInto(id, new Float64Array(size));
-      case 'int32':
-        return readInto(id, new Int32Array(size));
-      case 'uint8':
-      case 'bool':
-        return readInto(id, new Uint8Array(size));
-      case 'bfloat16': {
-        const owner = { id: -1 };
-        owner.id = native.ops.cast(owner, id, DTYPES.indexOf('float32'));
-        const values = readInto(owner.id, new Float32Array(size));
-        native.release(owner.id);
-        return values;
-      }
-    }
-  });
+const ARRAY_TYPES = {
+  bool: Uint8Array,
+  uint8: Uint8Array,
+  int32: Int32Array,
+  bfloat16: Float32Array,
+  float32: Float32Array,
+  float64: Float64Array,
+} as const;
+
+/** A tensor that a typed array can hold: bfloat16 has none, so it is cast. The owner keeps it alive. */
+function readable(id: TensorId, dtype: DType): Owner {
+  const owner: Owner = { id };
+  if (dtype === 'bfloat16') {
+    const cast: Owner = { id: -1 };
+    cast.id = guarded(() => addon().ops.cast(cast, id, DTYPES.indexOf('float32')));
+    return cast;
+  }
+  return owner;
 }
 
-function readInto<A extends DataArray>(id: TensorId, target: A): A {
-  addon().read(id, target);
+function readElements(id: TensorId, dtype: DType, size: number): DataArray {
+  const source = readable(id, dtype);
+  const target = new ARRAY_TYPES[dtype](size);
+  guarded(() => {
+    addon().read(source.id, target);
+  });
+  if (source.id !== id) addon().release(source.id);
   return target;
 }
