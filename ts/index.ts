@@ -9,3 +9,5 @@ export { tidy, tidyAsync, keep } from './tensor/scope';
 export { backward, grad, valueAndGrad, vjp } from './autograd/tape';
 export { noGrad, enableGrad, isGradEnabled } from './autograd/no_grad';
 export { add, mul } from './ops/arithmetic';
+export { broadcastTo, expand, flatten, permute, reshape, squeeze, transpose, unsqueeze } from './ops/reshape';
+export { narrow, select, slice, type Range } from './ops/slice';

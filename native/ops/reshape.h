@@ -32,13 +32,49 @@ struct reshape {
            n);
     return shape;
   }
+  // Strides that walk the elements of `in` in order under another shape; false when there are none.
+  static bool restride(const Tensor &in, const Dims &shape, Dims &strides) {
+    strides = contiguous_strides(shape);
+    // Runs: dimensions of `in` that lie one behind the other, merged. Sizes of 1 do not count.
+    Dims sizes, steps;
+    for (int d = 0; d < in.shape.rank; ++d) {
+      if (in.shape[d] == 0)
+        return true;
+      if (in.shape[d] == 1)
+        continue;
+      if (steps.rank > 0 && steps.back() == in.strides[d] * in.shape[d]) {
+        sizes.back() *= in.shape[d];
+        steps.back() = in.strides[d];
+      } else {
+        sizes.push(in.shape[d]);
+        steps.push(in.strides[d]);
+      }
+    }
+    // From the end, each run must be used up by whole dimensions of `shape`.
+    int run = sizes.rank;
+    int64_t left = 1, step = 1;
+    for (int i = shape.rank - 1; i >= 0; --i) {
+      if (left == 1 && shape[i] != 1) {
+        --run;
+        left = sizes[run];
+        step = steps[run];
+      }
+      if (left % shape[i] != 0)
+        return false;
+      strides[i] = step;
+      step *= shape[i];
+      left /= shape[i];
+    }
+    return true;
+  }
   static bool view(const Tensor &in, const Attrs &attrs, Tensor &out) {
     const Dims shape = resolve(in.shape, attrs.shape);
-    if (!in.contiguous())
+    Dims strides;
+    if (!restride(in, shape, strides))
       return false;
     out = in;
     out.shape = shape;
-    out.strides = contiguous_strides(shape);
+    out.strides = strides;
     return true;
   }
 };

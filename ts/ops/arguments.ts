@@ -1,0 +1,36 @@
+/** Checks of what callers pass to the functions of this folder; shapes and dtypes are the native rules' business. */
+import { ArgumentError, ShapeError } from '../error';
+import { describe } from '../tensor/dtype';
+import { Tensor } from '../tensor/tensor';
+
+/** A living tensor, or an error naming the argument. */
+export function requireTensor(op: string, name: string, value: unknown): Tensor {
+  Tensor.handleOf(value, op, name);
+  return value as Tensor;
+}
+
+export function requireInteger(op: string, name: string, value: unknown): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value))
+    throw new ArgumentError(`${op}: ${name} must be an integer, got ${describe(value)}`);
+  return value;
+}
+
+export function requireIntegers(op: string, name: string, value: unknown): readonly number[] {
+  if (!Array.isArray(value))
+    throw new ArgumentError(`${op}: ${name} must be an array of integers, got ${describe(value)}`);
+  return value.map((item, i) => requireInteger(op, `${name}[${i}]`, item));
+}
+
+/** A dimension of a tensor of that rank, counted from 0; negative ones count from the end. */
+export function requireDim(op: string, name: string, value: unknown, rank: number): number {
+  const dim = requireInteger(op, name, value);
+  if (dim < -rank || dim >= rank)
+    throw new ShapeError(
+      `${op}: ${name} must be in ${-rank}..${rank - 1} for a tensor of rank ${rank}, got ${dim}${rank === 0 ? '; a scalar has no dimensions' : ''}`,
+    );
+  return dim < 0 ? dim + rank : dim;
+}
+
+export function shapeText(shape: readonly number[]): string {
+  return `[${shape.join(', ')}]`;
+}
