@@ -111,7 +111,8 @@ napi_value init(napi_env env, napi_value exports) {
     // Instance data made first is finalized last, after every tensor's finalizer has used the state.
     check(napi_set_instance_data(
               env, state,
-              [](node_api_basic_env, void *data, void *) {
+              // auto: Node 20's headers and later ones differ in the type of this environment.
+              [](auto, void *data, void *) {
                 delete static_cast<EnvState *>(data);
                 --live_environments;
               },

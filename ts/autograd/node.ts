@@ -50,7 +50,7 @@ let nextSequence = 0;
 export class Node implements Producer {
   readonly sequence = nextSequence++;
   readonly op: string;
-  readonly outputs: { shape: readonly number[]; dtype: DType }[];
+  readonly nOutputs: number;
   readonly edges: readonly (Edge | undefined)[];
   #saved: Map<string, Saved> | undefined;
   readonly #backward: Backward;
@@ -59,12 +59,13 @@ export class Node implements Producer {
   constructor(op: string, inputs: readonly (Tensor | undefined)[], outputs: readonly Tensor[], backward: Backward) {
     this.op = op;
     this.edges = inputs.map((input) => (input?.requiresGrad === true ? makeEdge(input) : undefined));
-    this.outputs = outputs.map((output) => ({ shape: output.shape, dtype: output.dtype }));
+    this.nOutputs = outputs.length;
     this.#backward = backward;
-    outputs.forEach((output, i) => {
+    for (let i = 0; i < outputs.length; ++i) {
+      const output = outputs[i]!;
       output.producer = this;
       output.outputIndex = i;
-    });
+    }
   }
 
   save(tensors: Iterable<readonly [string, Tensor]>): void {

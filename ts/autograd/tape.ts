@@ -82,7 +82,7 @@ function runBackward(
     for (const node of reachable(roots)) {
       const sums = pending.get(node);
       if (sums !== undefined) {
-        const outputGradients = node.outputs.map((_, i) => sums.take(i));
+        const outputGradients = Array.from({ length: node.nOutputs }, (_, i) => sums.take(i));
         pending.delete(node);
         if (watch)
           outputGradients.forEach((gradient, i) => {

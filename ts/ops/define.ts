@@ -87,21 +87,23 @@ export function defineOp<K extends OpName, S extends OpSchemas<Tensor>[K]['savab
   let call: ReturnType<typeof nativeCall<K>> | undefined;
   const native = (): ReturnType<typeof nativeCall<K>> => (call ??= nativeCall(name));
 
-  const record = (inputs: readonly unknown[], attrs: OpAttrs<K> | undefined, outputs: readonly Tensor[]): void => {
-    const tensors = flat(inputs);
-    const differentiable = outputs.filter((output) => isFloat(output.dtype));
-    if (differentiable.length === 0) return;
-    const backward: Backward = (dys, saved, needs) => {
+  const backward =
+    (attrs: OpAttrs<K> | undefined): Backward =>
+    (dys, saved, needs) => {
       if (spec === undefined) throw new AutogradError(`${name}: has no gradient`);
       return spec.vjp({
-        dy: dys[0] as Tensor,
+        dy: dys[0]!,
         dys,
         saved: Object.fromEntries(saved) as Record<S, Tensor>,
-        attrs: attrs as OpAttrs<K>,
+        attrs: attrs!,
         needs,
       });
     };
-    const node = new Node(name, tensors, outputs, backward);
+  const record = (inputs: readonly unknown[], attrs: OpAttrs<K> | undefined, outputs: readonly Tensor[]): void => {
+    // Only an op without gradient, or a cast, makes integers of floats; asking every result for its dtype is not free.
+    if ((spec === undefined || name === 'cast') && !outputs.some((output) => isFloat(output.dtype))) return;
+    const tensors = flat(inputs);
+    const node = new Node(name, tensors, outputs, backward(attrs));
     if (spec?.save === undefined) return;
     const names = typeof spec.save === 'function' ? spec.save(tensors.map((t) => t?.requiresGrad === true)) : spec.save;
     node.save(toSave(name, names, inputs, outputs));
