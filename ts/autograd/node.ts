@@ -38,11 +38,15 @@ interface Edge {
 
 export type Gradients = readonly (Tensor | undefined)[];
 
-/** Gradients of the inputs (flat, lists in place) from those of the outputs; undefined: none flows. */
+/**
+ * Gradients of the inputs (flat, lists in place) from those of the outputs; undefined: none flows. `shapes` are those of
+ * the inputs that want gradients.
+ */
 export type Backward = (
   outputGradients: Gradients,
   saved: ReadonlyMap<string, Tensor>,
   needs: readonly boolean[],
+  shapes: readonly (readonly number[] | undefined)[],
 ) => Gradients;
 
 let nextSequence = 0;
@@ -80,7 +84,8 @@ export class Node implements Producer {
       );
     const saved = new Map([...(this.#saved ?? [])].map(([name, tensor]) => [name, tensor.open(this.op, name)]));
     const needs = this.edges.map((edge) => edge !== undefined);
-    const gradients = this.#backward(outputGradients, saved, needs);
+    const shapes = this.edges.map((edge) => edge?.shape);
+    const gradients = this.#backward(outputGradients, saved, needs, shapes);
     return this.edges.map((edge, i) => {
       const gradient = gradients[i];
       return edge && gradient ? fitTo(gradient, edge, this.op) : undefined;

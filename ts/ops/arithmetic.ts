@@ -48,3 +48,33 @@ export const mulOp: Op<'mul'> = defineOp('mul', {
 export function mul(a: Operand, b: Operand): Tensor {
   return mulOp.one(Tensor.isTensor(a) && Tensor.isTensor(b) ? [a, b] : operands('mul', a, b));
 }
+
+export const subOp: Op<'sub'> = defineOp('sub', {
+  vjp: ({ dy, needs }) => [dy, needs[1] ? negOp.one([dy]) : undefined],
+});
+
+/** a - b with broadcasting. int32 wraps. */
+export function sub(a: Operand, b: Operand): Tensor {
+  return subOp.one(Tensor.isTensor(a) && Tensor.isTensor(b) ? [a, b] : operands('sub', a, b));
+}
+
+export const divOp: Op<'div'> = defineOp('div', {
+  save: ([, b]) => (b ? ['b', 'y'] : ['b']),
+  // d(a / b) = da / b - (a / b) db / b
+  vjp: ({ dy, saved, needs }) => {
+    const da = divOp.one([dy, saved.b]);
+    return [da, needs[1] ? negOp.one([mulOp.one([da, saved.y])]) : undefined];
+  },
+});
+
+/** a / b with broadcasting; integers divide as float32. */
+export function div(a: Operand, b: Operand): Tensor {
+  return divOp.one(Tensor.isTensor(a) && Tensor.isTensor(b) ? [a, b] : operands('div', a, b));
+}
+
+export const negOp: Op<'neg'> = defineOp('neg', { vjp: ({ dy }) => [negOp.one([dy])] });
+
+/** -x. int32 wraps; bool becomes int32. */
+export function neg(x: Tensor): Tensor {
+  return negOp.one([x]);
+}

@@ -19,6 +19,8 @@ export interface VjpContext<K extends OpName, S extends string> {
   readonly attrs: OpAttrs<K>;
   /** Whether each input (lists flattened) wants a gradient. */
   readonly needs: readonly boolean[];
+  /** Shape of each input that wants a gradient. */
+  readonly shapes: readonly (readonly number[] | undefined)[];
 }
 
 /** Gradients by input, lists flattened in place. Broadcasting and promotion are undone by the tape. */
@@ -89,7 +91,7 @@ export function defineOp<K extends OpName, S extends OpSchemas<Tensor>[K]['savab
 
   const backward =
     (attrs: OpAttrs<K> | undefined): Backward =>
-    (dys, saved, needs) => {
+    (dys, saved, needs, shapes) => {
       if (spec === undefined) throw new AutogradError(`${name}: has no gradient`);
       return spec.vjp({
         dy: dys[0]!,
@@ -97,6 +99,7 @@ export function defineOp<K extends OpName, S extends OpSchemas<Tensor>[K]['savab
         saved: Object.fromEntries(saved) as Record<S, Tensor>,
         attrs: attrs!,
         needs,
+        shapes,
       });
     };
   const record = (inputs: readonly unknown[], attrs: OpAttrs<K> | undefined, outputs: readonly Tensor[]): void => {

@@ -1,0 +1,19 @@
+import { describe, it } from '@jest/globals';
+import { allCases } from '../cases/index';
+import { eachDevice } from '../support/devices';
+import type { OpCase } from '../support/op_case';
+import { checkGradients, checkRefused, selectedOps } from '../support/op_suite';
+
+const names = selectedOps(Object.keys(allCases));
+
+eachDevice('gradients', () => {
+  it.each(names)('%s', (name) => {
+    checkGradients(name, allCases[name] as OpCase);
+  });
+});
+
+describe('what must be refused', () => {
+  it.each(names)('%s', (name) => {
+    checkRefused(name, allCases[name] as OpCase);
+  });
+});

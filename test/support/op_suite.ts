@@ -1,0 +1,166 @@
+/** The checks that one case file an op drives. Each throws an Error that says what is wrong. */
+import { DTypeError } from '../../ts/error';
+import { tidy } from '../../ts/index';
+import { type DType, isFloat } from '../../ts/tensor/dtype';
+import { type Arr, arr, sizeOf } from './arrays';
+import { gradcheck } from './gradcheck';
+import { asList, inLayout, inputDType, LAYOUTS, toArr, valuesOf } from './inputs';
+import { ALL_DTYPES, type OpCase, type Sample } from './op_case';
+import { errorBound, exactRounding, type FloatDType, intermediateRounding, resultRounding } from './tolerance';
+
+const MIN_SAMPLES = 12;
+
+export function checkSamples(name: string, spec: OpCase): void {
+  const shapes = spec.samples.flatMap((sample) => sample.shapes);
+  if (spec.samples.length < MIN_SAMPLES)
+    throw new Error(`${name}: has ${spec.samples.length} samples, needs at least ${MIN_SAMPLES}`);
+  if (!shapes.some((shape) => sizeOf(shape) === 0)) throw new Error(`${name}: has no sample with an empty tensor`);
+  if (!shapes.some((shape) => sizeOf(shape) === 1)) throw new Error(`${name}: has no sample with a single element`);
+  if (!spec.refused.length) throw new Error(`${name}: lists no input that must be refused`);
+}
+
+/** Forward in one dtype: shapes, dtypes, and errors at most twice the naive implementation's. */
+export function checkForward(name: string, spec: OpCase, dtype: DType): void {
+  if (!spec.dtypes.includes(dtype)) {
+    expectError(`${name} of ${dtype}`, DTypeError, () =>
+      runSample(name, spec, spec.samples[0] as Sample<unknown>, 0, dtype),
+    );
+    return;
+  }
+  spec.samples.forEach((sample, index) => {
+    tidy(() => {
+      runSample(name, spec, sample, index, dtype);
+    });
+  });
+}
+
+function runSample(name: string, spec: OpCase, sample: Sample<unknown>, index: number, dtype: DType): void {
+  for (const layout of new Set(['contiguous', LAYOUTS[index % LAYOUTS.length] as (typeof LAYOUTS)[number]] as const)) {
+    const tensors = valuesOf(name, spec, sample, index, dtype).map((value, i) =>
+      inLayout(value, inputDType(spec, i, dtype), layout),
+    );
+    const inputs = tensors.map(toArr);
+    const where = `${name} of ${dtype} ${JSON.stringify(sample.shapes)}, ${layout}, options ${JSON.stringify(sample.options)}`;
+    compare(
+      where,
+      spec,
+      sample.options,
+      dtype,
+      inputs,
+      asList(spec.call(tensors, sample.options)).map((y) => ({ ...toArr(y), dtype: y.dtype })),
+    );
+  }
+}
+
+type Result = Arr & { readonly dtype: DType };
+
+function compare(
+  where: string,
+  spec: OpCase,
+  options: unknown,
+  dtype: DType,
+  inputs: Arr[],
+  results: readonly Result[],
+): void {
+  const dtypes = asList<DType>(spec.result?.(dtype, options) ?? dtype);
+  const exact = asList(spec.reference(inputs, options, exactRounding(dtypes[0] as DType)));
+  const naive = asList(spec.reference(inputs, options, intermediateRounding(dtypes[0] as DType)));
+  if (results.length !== exact.length) throw new Error(`${where}: ${results.length} results, expected ${exact.length}`);
+  results.forEach((y, i) => {
+    const wanted = exact[i] as Arr;
+    const expected = dtypes[i] ?? dtypes[0];
+    if (y.dtype !== expected) throw new Error(`${where}: result ${i} is ${y.dtype}, expected ${expected}`);
+    if (y.shape.join() !== wanted.shape.join())
+      throw new Error(`${where}: result ${i} has shape [${y.shape.join(', ')}], expected [${wanted.shape.join(', ')}]`);
+    const round = resultRounding(expected);
+    const naiveErrors = wanted.data.map((v, j) => Math.abs(round(naive[i]?.data[j] as number) - v) || 0);
+    const largest = naiveErrors.reduce((a, b) => Math.max(a, b), 0);
+    y.data.forEach((value, j) => {
+      const want = wanted.data[j] as number;
+      const naiveError = spec.elementwise ? (naiveErrors[j] as number) : largest;
+      if (!closeEnough(value, want, naiveError, expected))
+        throw new Error(`${where}: element ${j} of result ${i} is ${value}, expected ${want}`);
+    });
+  });
+}
+
+function closeEnough(value: number, want: number, naiveError: number, dtype: DType): boolean {
+  if (Object.is(value, want) || value === want) return true;
+  if (Number.isNaN(want)) return Number.isNaN(value);
+  if (!isFloat(dtype)) return false;
+  // A finite exact result may overflow in the dtype, as the naive one does.
+  if (!Number.isFinite(value)) return resultRounding(dtype)(want) === value;
+  return Math.abs(value - want) <= errorBound(Number.isFinite(naiveError) ? naiveError : 0, want, dtype as FloatDType);
+}
+
+/** NaN, infinities, zeros: each tuple of values as the elements of one call, so that vector and tail both see them. */
+export function checkSpecials(name: string, spec: OpCase): void {
+  const { specials } = spec;
+  if (specials === undefined) return;
+  for (const dtype of spec.dtypes.filter(isFloat)) {
+    tidy(() => {
+      const repeated = [...specials, ...specials, ...specials];
+      const tensors = (specials[0] as readonly number[]).map((_, input) =>
+        inLayout(
+          arr(
+            [repeated.length],
+            repeated.map((tuple) => tuple[input] as number),
+          ),
+          inputDType(spec, input, dtype),
+          'contiguous',
+        ),
+      );
+      const options = spec.samples[0]?.options;
+      const results = asList(spec.call(tensors, options)).map((y) => ({ ...toArr(y), dtype: y.dtype }));
+      compare(`${name} of ${dtype}, special values`, spec, options, dtype, tensors.map(toArr), results);
+    });
+  }
+}
+
+/** Gradients by central differences, over all samples and layouts. */
+export function checkGradients(name: string, spec: OpCase): void {
+  if (spec.gradient !== true) return;
+  spec.samples.forEach((sample, index) => {
+    const layout = LAYOUTS[index % LAYOUTS.length];
+    const inputs = valuesOf(name, spec, sample, index, 'float64').map((value, i) => {
+      const dtype = inputDType(spec, i, 'float64');
+      if (dtype === 'float32' || dtype === 'bfloat16') throw new Error(`${name}: gradcheck needs float64 inputs`);
+      return { value, dtype, layout };
+    });
+    const where = `${name} ${JSON.stringify(sample.shapes)}, ${layout}, options ${JSON.stringify(sample.options)}`;
+    gradcheck(where, (tensors) => spec.call(tensors, sample.options), inputs);
+  });
+}
+
+export function checkRefused(name: string, spec: OpCase): void {
+  for (const { what, run, error } of spec.refused) {
+    tidy(() => {
+      expectError(`${name}: ${what}`, error, run);
+    });
+  }
+}
+
+function expectError(what: string, error: new (message: string) => Error, run: () => unknown): void {
+  let thrown: unknown;
+  try {
+    run();
+  } catch (caught) {
+    thrown = caught;
+  }
+  if (thrown === undefined) throw new Error(`${what}: was accepted, expected a ${error.name}`);
+  if (!(thrown instanceof error))
+    throw new Error(
+      `${what}: expected a ${error.name}, got ${thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : 'something that is not an Error'}`,
+    );
+  const { message } = thrown;
+  if (!/^[A-Za-z_]+: ./.test(message)) throw new Error(`${what}: the message does not name the op: ${message}`);
+}
+
+/** Every dtype, for a suite that loops. */
+export const dtypesToCheck = ALL_DTYPES;
+
+/** HRM_OPS=add,mul runs only those. */
+export function selectedOps(all: readonly string[]): readonly string[] {
+  const only = process.env.HRM_OPS?.split(',');
+  return only === undefined ? all : all.filter((name) => only.includes(name));
+}

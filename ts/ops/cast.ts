@@ -1,0 +1,38 @@
+/** Conversions of dtype and writes into existing tensors. */
+import type { DType } from '../tensor/dtype';
+import { dtypeCode } from '../tensor/dtype';
+import type { Tensor } from '../tensor/tensor';
+import { checkInPlace, defineOp, type Op } from './define';
+
+// The tape casts gradients back to the dtype of the input.
+export const castOp: Op<'cast'> = defineOp('cast', { vjp: ({ dy }) => [dy] });
+
+/**
+ * x in another dtype, differentiable between floating dtypes. Float to integer truncates toward zero and saturates, NaN gives
+ * 0; anything but 0 is true.
+ */
+export function cast(x: Tensor, dtype: DType): Tensor {
+  return castOp.one([x], { dtype: dtypeCode(dtype, 'cast') });
+}
+
+export const copyOp: Op<'copy'> = defineOp('copy');
+
+/**
+ * Writes `source`, broadcast and cast, into `target` and returns that. Not recorded.
+ *
+ * @throws AutogradError where one of them requires gradients outside noGrad
+ */
+export function copy_(target: Tensor, source: Tensor): Tensor {
+  checkInPlace('copy_', [target, source]);
+  copyOp.many([target, source]);
+  return target;
+}
+
+export const fillOp: Op<'fill'> = defineOp('fill');
+
+/** Writes one value into every element of `target` and returns it. Not recorded. */
+export function fill_(target: Tensor, value: number): Tensor {
+  checkInPlace('fill_', [target]);
+  fillOp.many([target], { value });
+  return target;
+}
