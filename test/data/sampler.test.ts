@@ -102,7 +102,7 @@ describe('TrainSampler', () => {
           expect(missing).toBeLessThan(batchSize);
         }
       }),
-      { numRuns: 200 },
+      { numRuns: 60 },
     );
   });
 

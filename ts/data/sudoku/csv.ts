@@ -80,9 +80,9 @@ function pushRow(set: SudokuSet, fields: readonly string[], unique: boolean): st
   if (typeof puzzle === 'string') return puzzle;
   const solution = readGrid(a, geometry, 'a');
   if (typeof solution === 'string') return solution;
-  const reason = whyWrong(puzzle, solution, geometry, unique);
-  if (reason === undefined) set.push(puzzle, solution, Number(rating));
-  return reason;
+  const { problem } = examineRow(puzzle, solution, geometry, unique);
+  if (problem === undefined) set.push(puzzle, solution, Number(rating));
+  return problem;
 }
 
 function readGrid(text: string, geometry: Geometry, column: string): Uint8Array | string {
@@ -96,26 +96,31 @@ function readGrid(text: string, geometry: Geometry, column: string): Uint8Array 
   }
 }
 
-/** Why a puzzle and its answer are no good, undefined when they are. */
-export function whyWrong(
-  puzzle: Uint8Array,
-  solution: Uint8Array,
-  geometry: Geometry,
-  unique: boolean,
-): string | undefined {
+/** What {@link examineRow} found. */
+export interface RowFinding {
+  /** Why the puzzle and its answer are no good; undefined when they are. */
+  readonly problem: string | undefined;
+  /** Guesses to the solution, when uniqueness was looked at. */
+  readonly guesses: number | undefined;
+}
+
+/** Checks a puzzle with its answer: rules, clues and, on request, that it is the only answer. */
+export function examineRow(puzzle: Uint8Array, solution: Uint8Array, geometry: Geometry, unique: boolean): RowFinding {
   if (!isSolved(solution, geometry)) {
     const [conflict] = findConflicts(solution, geometry);
-    return conflict === undefined
-      ? 'the answer has blank cells'
-      : `the answer breaks a rule: ${describeViolation(conflict, geometry)}`;
+    const reason =
+      conflict === undefined ? 'has blank cells' : `breaks a rule: ${describeViolation(conflict, geometry)}`;
+    return { problem: `the answer ${reason}`, guesses: undefined };
   }
   if (!keepsClues(puzzle, solution)) {
     const cell = puzzle.findIndex((digit, i) => digit !== 0 && digit !== solution[i]);
     const clue = { rule: 'clue', index: cell, digit: puzzle[cell]!, cells: [cell] } as const;
-    return `the answer does not match the puzzle: ${describeViolation(clue, geometry)}`;
+    const problem = `the answer does not match the puzzle: ${describeViolation(clue, geometry)}`;
+    return { problem, guesses: undefined };
   }
-  if (!unique) return undefined;
-  const { solutions, complete } = solverOf(geometry).solve(puzzle, { limit: 2, maxGuesses: MAX_GUESSES });
-  if (solutions > 1) return 'the puzzle is ambiguous: it has several solutions';
-  return complete ? undefined : `uniqueness could not be decided within ${MAX_GUESSES} guesses`;
+  if (!unique) return { problem: undefined, guesses: undefined };
+  const { solutions, complete, guesses } = solverOf(geometry).solve(puzzle, { limit: 2, maxGuesses: MAX_GUESSES });
+  if (solutions > 1) return { problem: 'the puzzle is ambiguous: it has several solutions', guesses };
+  const problem = complete ? undefined : `uniqueness could not be decided within ${MAX_GUESSES} guesses`;
+  return { problem, guesses };
 }

@@ -20,12 +20,15 @@ export interface GenerateOptions {
   readonly blanks: { readonly min: number; readonly max: number } | 'minimal';
   /** Solution grids to use, one drawn for each puzzle; without it every puzzle gets a random grid of its own. */
   readonly solutions?: readonly Grid[];
-  /** Puzzles that must not come out again (as `formatGrid` texts); generated ones are added. */
-  readonly taken?: Set<string>;
+  /** Solution grids (as `formatGrid` texts) that no puzzle may have. */
+  readonly avoidSolutions?: ReadonlySet<string>;
+  /** Number of the part, 0 to 14, so that several parts made from one seed draw numbers of their own. */
+  readonly part?: number;
 }
 
 /** Purposes of Philox streams under a generator's seed. */
 const PUZZLE_STREAM = 1;
+const MAX_PARTS = 15;
 /** Tries a puzzle gets (each with a fresh grid and order of removal) before the request counts as impossible. */
 const MAX_ATTEMPTS = 2000;
 /** A random fill that needs more guesses than this is restarted: the search got stuck, not the grid. */
@@ -42,22 +45,26 @@ const PROOF_GUESSES = 100_000;
  * @throws ArgumentError for bad options, and when the request cannot be met (too many blanks, or all puzzles used up)
  */
 export function generateSudoku(options: GenerateOptions): SudokuSet {
-  const { geometry, count, seed, blanks, solutions } = options;
+  const { geometry, count, seed, blanks, solutions, avoidSolutions, part = 0 } = options;
   const wanted = blanks === 'minimal' ? undefined : checkedRange(blanks, geometry);
   if (!Number.isSafeInteger(count) || count < 0) {
     throw new ArgumentError(`generateSudoku: count must be a non-negative integer, got ${String(count)}`);
   }
   if (solutions !== undefined) checkSolutions(solutions, geometry);
-  const taken = options.taken ?? new Set<string>();
+  if (!Number.isInteger(part) || part < 0 || part >= MAX_PARTS) {
+    throw new ArgumentError(`generateSudoku: part must be an integer from 0 to ${MAX_PARTS - 1}, got ${String(part)}`);
+  }
+  const taken = new Set<string>();
   const solver = solverOf(geometry);
   const set = new SudokuSet(geometry);
   const rng = new Philox(seed);
   for (let i = 0; i < count; i++) {
-    rng.seek(streamOf(PUZZLE_STREAM, i));
+    rng.seek(streamOf(PUZZLE_STREAM + part, i));
     const target = wanted === undefined ? geometry.cells : wanted.min + rng.below(wanted.max - wanted.min + 1);
     let attempt = 0;
     for (; attempt < MAX_ATTEMPTS; attempt++) {
       const solution = solutions?.[rng.below(solutions.length)] ?? randomSolution(geometry, rng);
+      if (avoidSolutions?.has(formatGrid(solution)) === true) continue;
       const puzzle = dig(solver, solution, target, rng);
       if (wanted !== undefined && blanksOf(puzzle) !== target) continue;
       const text = formatGrid(puzzle);
