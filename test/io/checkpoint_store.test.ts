@@ -78,6 +78,16 @@ describe('CheckpointStore', () => {
     expect(names()).toEqual(['step-00000003']);
   });
 
+  it('removes what an earlier crash left too many, before it writes', () => {
+    for (const step of [1, 2, 3, 4]) new CheckpointStore(root, { keep: 4 }).save(step, files(''));
+    function* failing(): Generator<Uint8Array> {
+      yield Buffer.from('half');
+      throw new Error('no more');
+    }
+    expect(() => new CheckpointStore(root).save(5, new Map([['model', failing()]]))).toThrow(ArgumentError);
+    expect(names()).toEqual(['step-00000003', 'step-00000004']);
+  });
+
   it('writes streamed pieces and makes missing directories', () => {
     function* pieces(): Generator<Uint8Array> {
       yield Buffer.from('one ');

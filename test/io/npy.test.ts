@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { ArgumentError, DTypeError } from '../../ts/error';
 import { encodeNpy, parseNpy } from '../../ts/io/npy';
+import type { RawArray } from '../../ts/io/raw_array';
 import { expectHostileSafe } from './hostile';
 import { dict, npy } from './npy_files';
 import { bits, rawArray } from './raw_arrays';
@@ -201,6 +202,35 @@ describe('encodeNpy', () => {
     expect(() => encodeNpy({ dtype: 'bool', shape: [2], data: Uint8Array.of(1, 2) })).toThrow(
       'encodeNpy: array.data must be 0 or 1 for bool, got 2 at index 1',
     );
+    const refused: readonly (readonly [unknown, string])[] = [
+      [null, 'array must be {dtype, shape, data}, got null'],
+      [{ dtype: 'int64', shape: [1], data: new Int32Array(1) }, 'array.dtype must be one of float32, float64'],
+      [{ dtype: 'int32', shape: [1], data: new Uint8Array(1) }, 'array.data must be the typed array of int32, got'],
+      [
+        { dtype: 'int32', shape: 1, data: new Int32Array(1) },
+        'array.shape must be an array of at most 32 sizes, got 1',
+      ],
+      [
+        { dtype: 'int32', shape: new Array(33).fill(1), data: new Int32Array(1) },
+        'at most 32 sizes, got an array of 33',
+      ],
+      [
+        { dtype: 'int32', shape: [1, -1], data: new Int32Array(1) },
+        'array.shape[1] must be a non-negative integer, got -1',
+      ],
+      [
+        { dtype: 'int32', shape: ['1'], data: new Int32Array(1) },
+        'array.shape[0] must be a non-negative integer, got "1"',
+      ],
+      [
+        { dtype: 'int32', shape: new Array(1), data: new Int32Array(1) },
+        'shape[0] must be a non-negative integer, got undefined',
+      ],
+    ];
+    for (const [array, message] of refused) {
+      expect(() => encodeNpy(array as RawArray)).toThrow(ArgumentError);
+      expect(() => encodeNpy(array as RawArray)).toThrow(message);
+    }
     expect(() => encodeNpy({ dtype: 'int32', shape: [3], data: new Int32Array(2) })).toThrow(
       'encodeNpy: array.data must have 3 elements for shape [3], got 2',
     );

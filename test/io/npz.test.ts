@@ -84,6 +84,10 @@ describe('encodeNpz', () => {
     for (const name of ['../a', '/a', 'a//b', './a', 'a\\b', 'C:a', 'a\0', '\ud800', 'x'.repeat(65_532)]) {
       expect(() => encodeNpz(named(name))).toThrow(ArgumentError);
     }
+    expect(() => encodeNpz(new Map(), { compress: 1 as never })).toThrow('compress must be a boolean, got 1');
+    const empty: RawArray = { dtype: 'uint8', shape: [0], data: new Uint8Array(0) };
+    const many = new Map(Array.from({ length: 65_535 }, (_, i) => [String(i), empty]));
+    expect(() => encodeNpz(many)).toThrow('encodeNpz: at most 65534 arrays fit, got 65535');
     expect([...parseNpz(encodeNpz(named('a/b \u00e9')), 'x').keys()]).toEqual(['a/b \u00e9']);
     const half: RawArray = { dtype: 'bfloat16', shape: [1], data: new Uint16Array(1) };
     expect(() => encodeNpz(new Map([['h', half]]))).toThrow(DTypeError);
@@ -181,6 +185,11 @@ const malformed: readonly MalformedRow[] = [
     zip([a], { beforeDirectory: Buffer.alloc(3) }),
     'the directory must be at byte 179, where the data ends, got 182',
   ],
+  [
+    'data past the directory',
+    zip([{ ...a, nBytes: 145, storedBytes: 145 }]),
+    'entry "a.npy": data must end before the directory at 179, got 180',
+  ],
   ['a local header without signature', zip([{ ...a, localSignature: 7 }]), 'entry "a.npy": no local header at byte 0'],
   [
     'a local header that is cut',
@@ -188,6 +197,11 @@ const malformed: readonly MalformedRow[] = [
       .with(28, 0xff)
       .with(29, 0xff),
     'entry "a.npy": the local header is truncated',
+  ],
+  [
+    'no local header at all',
+    zip([b], { directoryOffset: 0 }).slice(179),
+    'entry "b.npy": the local header is truncated',
   ],
   ['another local name', zip([{ ...a, local: { name: 'b.npy' } }]), 'entry "a.npy": the local header has another name'],
   ['another local method', zip([{ ...a, local: { method: 8 } }]), 'entry "a.npy": the local header has another method'],

@@ -13,8 +13,9 @@ import type { FileContent } from '../../ts/io/files';
 
 const WEIGHTS_BYTES = 2 ** 18;
 const KILLS_PER_ROOT = 10;
-/** Longest wait before a kill; several saves long, so that kills land everywhere in one. */
-const MAX_DELAY_MS = 100;
+/** Longest wait before a kill: the first guess, then adapted to take a few saves on whatever disk and load there is. */
+const FIRST_MAX_DELAY_MS = 100;
+const LARGEST_MAX_DELAY_MS = 5000;
 
 /** The files of a step: different at every step, so that a mixture of two saves would show. */
 export function filesOfStep(step: number): Map<string, FileContent> {
@@ -98,15 +99,19 @@ export async function killAtRandomInstants(count: number, seed: number): Promise
   let saves = 0;
   let midSave = 0;
   let root = '';
+  let maxDelayMs = FIRST_MAX_DELAY_MS;
   try {
     for (let kill = 0; kill < count; kill++) {
       if (kill % KILLS_PER_ROOT === 0) {
         if (root !== '') fs.rmSync(root, { recursive: true });
         root = fs.mkdtempSync(path.join(tmpdir(), 'hrm-kill-'));
       }
-      const output = await runAndKill(path.join(root, 'checkpoints'), random() * MAX_DELAY_MS);
+      const output = await runAndKill(path.join(root, 'checkpoints'), random() * maxDelayMs);
       if (!output.endsWith(`saved ${lastSaved(output)}\n`)) midSave++;
-      saves += output.split('saved ').length - 1;
+      const completed = output.split('saved ').length - 1;
+      saves += completed;
+      if (completed === 0) maxDelayMs = Math.min(maxDelayMs * 1.5, LARGEST_MAX_DELAY_MS);
+      if (completed > 4) maxDelayMs *= 0.8;
       checkRoot(path.join(root, 'checkpoints'), lastSaved(output));
     }
   } finally {

@@ -79,7 +79,9 @@ export class CheckpointStore {
     const checkedStep = requireInteger(op, 'step', step, 0, Number.MAX_SAFE_INTEGER);
     const contents = requireFiles(op, files);
     makeDirectory(op, this.root);
+    // What crashes left: after each one there may be a checkpoint too many.
     this.removeStale(op);
+    this.prune(op);
     const entries = this.entries(op);
     const newest = this.newestGood(entries, 1)[0];
     if (newest !== undefined && checkedStep < newest.step) {
@@ -181,6 +183,7 @@ export class CheckpointStore {
   /** Removes what is older than the newest `keep` good ones; a bad one among them stays, as evidence. */
   private prune(op: string): void {
     const entries = this.entries(op);
+    if (entries.length <= this.keep) return;
     const oldestKept = this.newestGood(entries, this.keep).at(this.keep - 1);
     if (oldestKept === undefined) return;
     const position = entries.findIndex((entry) => path.join(this.root, entry.name) === oldestKept.path);
