@@ -3,10 +3,11 @@ import { type Argv } from 'yargs';
 import { ConfigError, HrmError } from '../error';
 import { nearest } from '../hrm/config_error';
 import { EXIT_FAILURE, EXIT_OK, EXIT_USAGE, type Command } from './command';
+import { data } from './data';
 import { doctor } from './doctor';
 import { packageInfo } from './package_info';
 
-const commands: readonly Command[] = [doctor];
+const commands: readonly Command[] = [data, doctor];
 
 const isSystemError = (error: unknown): error is NodeJS.ErrnoException =>
   error instanceof Error && typeof (error as NodeJS.ErrnoException).syscall === 'string';
