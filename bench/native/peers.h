@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #if __has_include(<dnnl.h>)
@@ -32,8 +33,18 @@ inline void set_omp_threads(int nThreads) {
 struct OpenBlas {
   using Sgemm = void (*)(int order, int transA, int transB, int m, int n, int k, float alpha, const float *a, int lda,
                          const float *b, int ldb, float beta, float *c, int ldc);
-  void *library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
-  Sgemm sgemm = symbol<Sgemm>(library, "cblas_sgemm");
+  void *library;
+  Sgemm sgemm;
+
+  explicit OpenBlas(bool wanted)
+      : library(wanted ? dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL) : nullptr),
+        sgemm(symbol<Sgemm>(library, "cblas_sgemm")) {}
+
+  /** What it says of itself, empty where it is missing. */
+  std::string version() const {
+    const auto config = symbol<char *(*)()>(library, "openblas_get_config");
+    return config ? config() : "";
+  }
 
   /** y[m, n] = x[m, k] w[n, k]^T */
   void product(int64_t m, int64_t n, int64_t k, const float *x, const float *w, float *y) const {
@@ -46,7 +57,7 @@ struct OpenBlas {
 #ifdef HRM_BENCH_ONEDNN
 
 struct OneDnn {
-  void *library = dlopen("libdnnl.so.2", RTLD_NOW | RTLD_LOCAL);
+  void *library;
 #define HRM_DNNL(name) decltype(&dnnl_##name) name = symbol<decltype(&dnnl_##name)>(library, "dnnl_" #name)
   HRM_DNNL(sgemm);
   HRM_DNNL(engine_create);
@@ -66,9 +77,18 @@ struct OneDnn {
   dnnl_engine_t engine = nullptr;
   dnnl_stream_t stream = nullptr;
 
-  OneDnn() {
+  explicit OneDnn(bool wanted) : library(wanted ? dlopen("libdnnl.so.2", RTLD_NOW | RTLD_LOCAL) : nullptr) {
     if (library && engine_create(&engine, dnnl_cpu, 0) == dnnl_success)
       stream_create(&stream, engine, dnnl_stream_default_flags);
+  }
+
+  /** "2.6.3", empty where it is missing. */
+  std::string version() const {
+    const auto get = symbol<decltype(&dnnl_version)>(library, "dnnl_version");
+    if (!get)
+      return "";
+    const dnnl_version_t *v = get();
+    return std::to_string(v->major) + "." + std::to_string(v->minor) + "." + std::to_string(v->patch);
   }
 
   void product(int64_t m, int64_t n, int64_t k, const float *x, const float *w, float *y) const {
@@ -126,6 +146,8 @@ struct OneDnn {
 
 struct OneDnn {
   bool sgemm = false;
+  explicit OneDnn(bool) {}
+  std::string version() const { return ""; }
   void product(int64_t, int64_t, int64_t, const float *, const float *, float *) const {}
   std::function<void()> matmul(int64_t, int64_t, int64_t, const float *, const float *, float *, bool) const {
     return nullptr;

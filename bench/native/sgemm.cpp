@@ -1,5 +1,6 @@
 // SGEMM y = x W^T at the shapes of HRM against OpenBLAS and oneDNN, interleaved in one process; peers are loaded at run
-// time and left out where they are missing. Prints one JSON row a line. Usage: sgemm [rounds] [threads...]
+// time and left out where they are missing. Prints one JSON row a line.
+// Usage: sgemm [--rounds N] [--rows M,...] [--no-peers] [threads...]
 #include <dlfcn.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <random>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -50,6 +52,8 @@ double spread(std::vector<double> v) {
   std::sort(v.begin(), v.end());
   return (v[v.size() * 3 / 4] - v[v.size() / 4]) / 2 / median(v);
 }
+
+double best(const std::vector<double> &v) { return *std::max_element(v.begin(), v.end()); }
 
 struct Subject {
   std::string name;
@@ -94,8 +98,9 @@ void compare(const char *subject, const std::string &name, double flop, int roun
   if (!peer) {
     std::printf(
         "{\"subject\":\"%s\",\"case\":\"%s\",\"unit\":\"GFLOP/s\",\"ours\":%.1f,\"peer\":null,\"n\":%d,\"spread\":"
-        "%.3f}\n",
-        subject, name.c_str(), ours, rounds, spread(subjects[0].gflops));
+        "%.3f,\"best\":%.1f}\n",
+        subject, name.c_str(), ours, rounds, spread(subjects[0].gflops), best(subjects[0].gflops));
+    std::fflush(stdout);
     return;
   }
   const double theirs = median(peer->gflops);
@@ -103,8 +108,9 @@ void compare(const char *subject, const std::string &name, double flop, int roun
   totals.n += 1;
   std::printf(
       "{\"subject\":\"%s\",\"case\":\"%s\",\"unit\":\"GFLOP/s\",\"ours\":%.1f,\"peer\":\"%s\",\"peerFigure\":%.1f,"
-      "\"ratio\":%.3f,\"n\":%d,\"spread\":%.3f}\n",
-      subject, name.c_str(), ours, peer->name.c_str(), theirs, ours / theirs, rounds, spread(subjects[0].gflops));
+      "\"ratio\":%.3f,\"n\":%d,\"spread\":%.3f,\"best\":%.1f,\"peerBest\":%.1f,\"peerSpread\":%.3f}\n",
+      subject, name.c_str(), ours, peer->name.c_str(), theirs, ours / theirs, rounds, spread(subjects[0].gflops),
+      best(subjects[0].gflops), best(peer->gflops), spread(peer->gflops));
   std::fflush(stdout);
 }
 
@@ -115,13 +121,19 @@ void print_mean(const char *subject, int nThreads, const Totals &totals) {
         subject, nThreads, nThreads > 1 ? "s" : "", std::exp(totals.logRatio / totals.n), totals.n);
 }
 
-void run_threads(int nThreads, int rounds, bench::OpenBlas &blas, bench::OneDnn &dnn) {
-  constexpr int64_t kRows[] = {82, 984, 7872};
+struct Options {
+  int rounds = 7;
+  std::vector<int64_t> rows = {82, 984, 7872};
+  std::vector<int> threads;
+};
+
+void run_threads(int nThreads, const Options &options, bench::OpenBlas &blas, bench::OneDnn &dnn) {
+  const int rounds = options.rounds;
   constexpr int64_t kWeights[][2] = {{1536, 512}, {512, 512}, {3072, 512}, {512, 1536}};
   ThreadPool pool(nThreads);
   bench::set_omp_threads(nThreads);
   Totals plain, packed;
-  for (const int64_t m : kRows)
+  for (const int64_t m : options.rows)
     for (const auto &[n, k] : kWeights) {
       const Buffer x(static_cast<size_t>(m * k)), w(static_cast<size_t>(n * k)), y(static_cast<size_t>(m * n));
       const Buffer work((hrm::cpu::gemm_workspace_bytes<float>(m, n, k, nThreads) +
@@ -174,16 +186,30 @@ void run_threads(int nThreads, int rounds, bench::OpenBlas &blas, bench::OneDnn 
 } // namespace
 
 int main(int argc, char **argv) {
-  const int rounds = argc > 1 ? std::atoi(argv[1]) : 7;
-  bench::OpenBlas blas;
-  bench::OneDnn dnn;
-  std::printf("{\"subject\":\"machine\",\"case\":\"%s, %s\"}\n", hrm::cpu::cpu_name(),
-              hrm::cpu::isa_name(hrm::cpu::isa()));
-  if (argc > 2)
-    for (int i = 2; i < argc; ++i)
-      run_threads(std::atoi(argv[i]), rounds, blas, dnn);
-  else
-    for (int nThreads : {1, 2})
-      run_threads(nThreads, rounds, blas, dnn);
+  Options options;
+  bool peers = true;
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    if (argument == "--no-peers") {
+      peers = false;
+    } else if (argument == "--rounds" && i + 1 < argc) {
+      options.rounds = std::max(1, std::atoi(argv[++i]));
+    } else if (argument == "--rows" && i + 1 < argc) {
+      options.rows.clear();
+      std::stringstream list(argv[++i]);
+      for (std::string m; std::getline(list, m, ',');)
+        options.rows.push_back(std::max(1, std::atoi(m.c_str())));
+    } else {
+      options.threads.push_back(std::max(1, std::atoi(argv[i])));
+    }
+  }
+  if (options.threads.empty())
+    options.threads = {1, 2};
+  bench::OpenBlas blas(peers);
+  bench::OneDnn dnn(peers);
+  std::printf("{\"subject\":\"machine\",\"case\":\"%s, %s\",\"OpenBLAS\":\"%s\",\"oneDNN\":\"%s\"}\n",
+              hrm::cpu::cpu_name(), hrm::cpu::isa_name(hrm::cpu::isa()), blas.version().c_str(), dnn.version().c_str());
+  for (int nThreads : options.threads)
+    run_threads(nThreads, options, blas, dnn);
   return 0;
 }

@@ -99,6 +99,11 @@ export class TorchPeer {
     this.#child.stdin.on('error', () => undefined);
   }
 
+  /** Of the process; undefined if it could not be started. */
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
   setup(setup: PeerSetup): Promise<PeerModel> {
     return this.#request<PeerModel>({ cmd: 'setup', ...setup });
   }
