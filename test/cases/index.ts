@@ -1,9 +1,13 @@
 /** The case of every op: one of native/ops/ops.def without a case does not compile. */
 import type { OpName } from '../../ts/native/schema.gen';
 import type { OpCase } from '../support/op_case';
+import { arangeCase } from './arange';
 import { addCase, divCase, mulCase, negCase, subCase } from './arithmetic';
 import { castCase, copyCase, fillCase } from './cast';
+import { concatCase, padCase, splitCase, stackCase } from './concat';
+import { gatherCase, indexSelectBackwardCase, indexSelectCase, oneHotCase, scatterAddCase } from './indexing';
 import { matmulCase } from './matmul';
+import { normalCase, randomIntegersCase, randomPermutationCase, truncNormalCase, uniformCase } from './random';
 import { sumCase } from './reduce';
 import { expCase, logCase } from './unary';
 
@@ -24,9 +28,28 @@ export const opCases: { readonly [K in OpName]: OpCase } = {
   sum: sumCase,
   // products
   matmul: matmulCase,
+  // indexing and joining
+  concat: concatCase,
+  gather: gatherCase,
+  index_select: indexSelectCase,
+  index_select_backward: indexSelectBackwardCase,
+  scatter_add: scatterAddCase,
+  // creation
+  arange: arangeCase,
+  normal: normalCase,
+  random_integers: randomIntegersCase,
+  random_permutation: randomPermutationCase,
+  trunc_normal: truncNormalCase,
+  uniform: uniformCase,
 };
 
 /** Public functions that are views or composed of other ops, with the same demands. */
-export const composedCases: Readonly<Record<string, OpCase>> = {};
+export const composedCases: Readonly<Record<string, OpCase>> = {
+  // indexing and joining
+  oneHot: oneHotCase,
+  pad: padCase,
+  split: splitCase,
+  stack: stackCase,
+};
 
 export const allCases: Readonly<Record<string, OpCase>> = { ...opCases, ...composedCases };

@@ -37,6 +37,8 @@ export interface OpCase<O = unknown> {
   readonly value?: (u: number, input: number, sample: Sample<O>) => number;
   /** Tuples of input values whose results must be the reference's, NaN and signs of infinity included. */
   readonly specials?: readonly (readonly number[])[];
+  /** Shape of the result where options decide it, as for ops that make tensors. */
+  readonly made?: (options: O) => Shape;
   /** Each element of the result depends on few numbers: errors are judged element by element. */
   readonly elementwise?: boolean;
   /** Whether gradients flow; if not, why. */

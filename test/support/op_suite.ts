@@ -11,7 +11,10 @@ import { errorBound, exactRounding, type FloatDType, intermediateRounding, resul
 const MIN_SAMPLES = 12;
 
 export function checkSamples(name: string, spec: OpCase): void {
-  const shapes = spec.samples.flatMap((sample) => sample.shapes);
+  const shapes = spec.samples.flatMap((sample) => [
+    ...sample.shapes,
+    ...(spec.made ? [spec.made(sample.options)] : []),
+  ]);
   if (spec.samples.length < MIN_SAMPLES)
     throw new Error(`${name}: has ${spec.samples.length} samples, needs at least ${MIN_SAMPLES}`);
   if (!shapes.some((shape) => sizeOf(shape) === 0)) throw new Error(`${name}: has no sample with an empty tensor`);

@@ -19,7 +19,7 @@ export interface VjpContext<K extends OpName, S extends string> {
   readonly attrs: OpAttrs<K>;
   /** Whether each input (lists flattened) wants a gradient. */
   readonly needs: readonly boolean[];
-  /** Shape of each input that wants a gradient. */
+  /** Shape of each input that wants a gradient; of every input where the spec says `allShapes`. */
   readonly shapes: readonly (readonly number[] | undefined)[];
 }
 
@@ -29,6 +29,8 @@ export type InputGradients = readonly (Tensor | undefined)[];
 export interface OpSpec<K extends OpName, S extends OpSchemas<Tensor>[K]['savable']> {
   /** Names of inputs and outputs that the vjp reads, fixed or depending on which inputs want gradients. */
   readonly save?: readonly S[] | ((needs: readonly boolean[]) => readonly S[]);
+  /** The vjp reads the shapes of inputs without gradients too. */
+  readonly allShapes?: boolean;
   readonly vjp: (context: VjpContext<K, S>) => InputGradients;
 }
 
@@ -90,7 +92,7 @@ export function defineOp<K extends OpName, S extends OpSchemas<Tensor>[K]['savab
   const native = (): ReturnType<typeof nativeCall<K>> => (call ??= nativeCall(name));
 
   const backward =
-    (attrs: OpAttrs<K> | undefined): Backward =>
+    (attrs: OpAttrs<K> | undefined, allShapes: readonly (readonly number[] | undefined)[] | undefined): Backward =>
     (dys, saved, needs, shapes) => {
       if (spec === undefined) throw new AutogradError(`${name}: has no gradient`);
       return spec.vjp({
@@ -99,14 +101,15 @@ export function defineOp<K extends OpName, S extends OpSchemas<Tensor>[K]['savab
         saved: Object.fromEntries(saved) as Record<S, Tensor>,
         attrs: attrs!,
         needs,
-        shapes,
+        shapes: allShapes ?? shapes,
       });
     };
   const record = (inputs: readonly unknown[], attrs: OpAttrs<K> | undefined, outputs: readonly Tensor[]): void => {
     // Only an op without gradient, or a cast, makes integers of floats; asking every result for its dtype is not free.
     if ((spec === undefined || name === 'cast') && !outputs.some((output) => isFloat(output.dtype))) return;
     const tensors = flat(inputs);
-    const node = new Node(name, tensors, outputs, backward(attrs));
+    const allShapes = spec?.allShapes ? tensors.map((t) => t?.shape) : undefined;
+    const node = new Node(name, tensors, outputs, backward(attrs, allShapes));
     if (spec?.save === undefined) return;
     const names = typeof spec.save === 'function' ? spec.save(tensors.map((t) => t?.requiresGrad === true)) : spec.save;
     node.save(toSave(name, names, inputs, outputs));
@@ -136,7 +139,7 @@ export function defineOp<K extends OpName, S extends OpSchemas<Tensor>[K]['savab
     into(inputs, attrs) {
       checkInPlace(`${name}_`, inputs);
       native().into(inputs, attrs);
-      return inputs[0];
+      return inputs[0] as Tensor;
     },
   };
 }
@@ -157,4 +160,17 @@ export function defineView<K extends ViewName>(name: K, spec: ViewSpec<K>): View
     }
     return output;
   };
+}
+
+/**
+ * Records a function made of native calls whose gradient is simpler than that of its parts. Call the parts under noGrad.
+ * `backward` gets the gradients of the outputs, undefined where none flows.
+ */
+export function recordComposed(
+  name: string,
+  inputs: readonly Tensor[],
+  outputs: readonly Tensor[],
+  backward: (dys: readonly (Tensor | undefined)[]) => InputGradients,
+): void {
+  if (isGradEnabled() && inputs.some((input) => input.requiresGrad)) new Node(name, inputs, outputs, backward);
 }

@@ -1,9 +1,13 @@
 /** Every native op with its definition: an op of native/ops/ops.def without one does not compile. */
 import type { OpName } from '../native/schema.gen';
+import { arangeOp } from './arange';
 import { addOp, divOp, mulOp, negOp, subOp } from './arithmetic';
 import { castOp, copyOp, fillOp } from './cast';
+import { concatOp } from './concat';
 import type { Op } from './define';
+import { gatherOp, indexSelectBackwardOp, indexSelectOp, scatterAddOp } from './indexing';
 import { matmulOp } from './matmul';
+import { normalOp, randomIntegersOp, randomPermutationOp, truncNormalOp, uniformOp } from './random';
 import { sumOp } from './reduce';
 import { expOp, logOp } from './unary';
 
@@ -24,4 +28,17 @@ export const opTable: { readonly [K in OpName]: Op<K> } = {
   sum: sumOp,
   // products
   matmul: matmulOp,
+  // indexing and joining
+  concat: concatOp,
+  gather: gatherOp,
+  index_select: indexSelectOp,
+  index_select_backward: indexSelectBackwardOp,
+  scatter_add: scatterAddOp,
+  // creation
+  arange: arangeOp,
+  normal: normalOp,
+  random_integers: randomIntegersOp,
+  random_permutation: randomPermutationOp,
+  trunc_normal: truncNormalOp,
+  uniform: uniformOp,
 };
