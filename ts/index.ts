@@ -20,3 +20,4 @@ export { embedding, gather, indexSelect, oneHot, scatterAdd } from './ops/indexi
 export { arange, eye, fullLike, linspace, onesLike, zerosLike, type CreateOptions } from './ops/arange';
 export { Generator, getDefaultGenerator, manualSeed, rand, randint, randn, randperm, truncNormal } from './ops/random';
 export type { GeneratorState, NormalOptions, RandomFloatOptions, RandomOptions } from './ops/random';
+export { loadNpy, loadNpz, loadSafetensors, saveNpy, saveNpz, saveSafetensors, type NamedTensors } from './io/tensors';
