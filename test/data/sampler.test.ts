@@ -149,6 +149,21 @@ describe('TrainSampler', () => {
     expect(new Set([1, 2, 3, 4, 5].map((seed) => names(seed).join())).size).toBeGreaterThan(1);
   });
 
+  it('permutes anew in every epoch and interval', () => {
+    const groups = Array.from({ length: 12 }, () => [1, 1, 1]);
+    const sampler = datasetSampler(makeDataset(makeSet('all', groups)), {
+      batchSize: 12,
+      seed: 1,
+      epochsPerInterval: 2,
+    });
+    const epochs = drawIntervals(sampler, 3).flat();
+    expect(epochs.length).toBe(6);
+    const order = (batch: Batch): string => batch.inputs.filter((_, i) => i % 2 === 1).join(' ');
+    const drawn = (batch: Batch): string => [...batch.puzzleIdentifiers].sort((a, b) => a - b).join(' ');
+    expect(new Set(epochs.map(order)).size).toBe(6);
+    expect(new Set(epochs.map(drawn)).size).toBe(6);
+  });
+
   it('draws every puzzle of a group equally often', () => {
     const sampler = datasetSampler(makeDataset(makeSet('all', [[1, 1, 1, 1]])), {
       batchSize: 1,
@@ -212,6 +227,19 @@ describe('sudokuSampler', () => {
       expect(drawn.next()).toEqual(stored.next());
       if (i === 12) drawn.restore(JSON.parse(JSON.stringify(stored.cursor)));
     }
+  });
+
+  it('augments differently for every version, puzzle and seed', () => {
+    const geometry = geometryOf(3, 3);
+    const one = generateSudoku({ geometry, count: 1, seed: 3, blanks: { min: 30, max: 30 } });
+    const twice = one.select([0, 0]);
+    const rows = new Set<string>();
+    for (const seed of [1, 2]) {
+      const { inputs } = sudokuDataset(twice, { augmentations: 20, seed }).sets[0]!;
+      for (let row = 0; row < 42; row++) rows.add(inputs.subarray(row * 81, row * 81 + 81).join(' '));
+    }
+    // The original, and 20 others for each of two puzzles and two seeds.
+    expect(rows.size).toBe(81);
   });
 
   it('draws what the hook accepts only, in both forms', () => {

@@ -155,9 +155,8 @@ class Matcher {
       const first = line - (line % side);
       for (let source = 0; source < lines.length; source++) {
         if (used[source] !== 0 || from[source] !== to[line]) continue;
-        const startsGroup = line === first;
-        const group = Math.floor(source / side);
-        if (startsGroup ? groupUsed(used, group, side) : group !== Math.floor(lines[first]! / side)) continue;
+        // A group is full before the next one starts, so its first line cannot come from one in use.
+        if (line !== first && Math.floor(source / side) !== Math.floor(lines[first]! / side)) continue;
         if (this.#steps++ > MAX_STEPS) return false;
         lines[line] = source;
         used[source] = 1;
@@ -196,9 +195,4 @@ class Matcher {
     }
     return map;
   }
-}
-
-function groupUsed(used: Uint8Array, group: number, side: number): boolean {
-  for (let i = group * side; i < (group + 1) * side; i++) if (used[i] !== 0) return true;
-  return false;
 }
