@@ -1,11 +1,12 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { ArgumentError, FormatError } from '../error';
-import { describe, requirePath } from '../io/arguments';
+import { describe, readArgument, requirePath } from '../io/arguments';
 import { makeDirectoryAtomic } from '../io/atomic_file';
 import { onFile, readWholeFile, syncDirectory, writeSyncedFile } from '../io/files';
 import { encodeNpy, parseNpy } from '../io/npy';
 import { parseJson } from '../io/strict_json';
+import { requireDataset } from './check';
 import { formatMetadata, parseMetadata, type DatasetMetadata } from './metadata';
 
 /** A label that is not scored, on load and in batches, whatever `ignoreLabelId` it has on disk. */
@@ -200,16 +201,24 @@ export function writeDataset(
 ): void {
   const op = 'writeDataset';
   const target = requirePath(op, 'directory', directory);
+  if (!Array.isArray(identifiers) || !identifiers.every((name) => typeof name === 'string')) {
+    throw new ArgumentError(`${op}: identifiers must be a list of names, got ${describe(identifiers)}`);
+  }
+  if (typeof splits !== 'object' || splits === null) {
+    throw new ArgumentError(`${op}: splits must be {train, test}, got ${describe(splits)}`);
+  }
+  const checked = readArgument(op, 'splits', () =>
+    Object.entries(splits).map(([split, dataset]) => [checkedSplit(op, split), requireDataset(op, dataset)] as const),
+  );
   makeDirectoryAtomic(op, target, (aside) => {
     writeSyncedFile(op, path.join(aside, 'identifiers.json'), Buffer.from(`${JSON.stringify(identifiers)}\n`));
-    for (const [split, dataset] of Object.entries(splits)) {
-      const { metadata, sets } = dataset;
+    for (const [split, { metadata, sets }] of checked) {
       if (metadata.numPuzzleIdentifiers !== identifiers.length) {
         throw new ArgumentError(
           `${op}: ${split} needs ${metadata.numPuzzleIdentifiers} identifier names, got ${identifiers.length}`,
         );
       }
-      const folder = path.join(aside, checkedSplit(op, split));
+      const folder = path.join(aside, split);
       onFile(op, folder, 'create', () => mkdirSync(folder));
       writeSyncedFile(op, path.join(folder, 'dataset.json'), Buffer.from(formatMetadata(metadata)));
       for (const set of sets) writeSet(op, folder, set, metadata);

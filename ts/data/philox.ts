@@ -1,5 +1,5 @@
-import { inspect } from 'node:util';
 import { ArgumentError, FormatError } from '../error';
+import { allocating, describe, readArgument } from '../io/arguments';
 
 /** Position of a {@link Philox} stream, plain JSON: 64-bit numbers are decimal strings. */
 export interface PhiloxState {
@@ -23,6 +23,8 @@ const HIGH_0 = MULTIPLIER_0 >>> 16;
 const LOW_1 = MULTIPLIER_1 & 0xffff;
 const HIGH_1 = MULTIPLIER_1 >>> 16;
 const TWO_32 = 2 ** 32;
+/** Longest permutation and largest choice: 1 GiB of indices. */
+const MAX_PERMUTATION = 2 ** 28;
 
 /**
  * One block of Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): four words that
@@ -74,7 +76,7 @@ function words(value: number | bigint, what: string): readonly [number, number] 
     return [Number(value & 0xffffffffn) | 0, Number(value >> 32n) | 0];
   }
   throw new ArgumentError(
-    `Philox: ${what} must be an integer from 0 to ${typeof value === 'bigint' ? '2^64-1' : '2^53-1'}, got ${String(value)}`,
+    `Philox: ${what} must be an integer from 0 to ${typeof value === 'bigint' ? '2^64-1' : '2^53-1'}, got ${describe(value)}`,
   );
 }
 
@@ -108,7 +110,7 @@ export class Philox {
   /** Moves to any word of any stream, at the cost of one block. */
   seek(stream: number | bigint, position = 0): this {
     if (!Number.isSafeInteger(position) || position < 0) {
-      throw new ArgumentError(`Philox: position must be an integer from 0 to 2^53-1, got ${String(position)}`);
+      throw new ArgumentError(`Philox: position must be an integer from 0 to 2^53-1, got ${describe(position)}`);
     }
     [this.#stream0, this.#stream1] = words(stream, 'stream');
     this.#position = position;
@@ -149,7 +151,7 @@ export class Philox {
    */
   below(n: number): number {
     if (!isInteger(n) || n < 1 || n > TWO_32) {
-      throw new ArgumentError(`Philox.below: n must be an integer from 1 to 2^32, got ${String(n)}`);
+      throw new ArgumentError(`Philox.below: n must be an integer from 1 to 2^32, got ${describe(n)}`);
     }
     if (n === TWO_32) return this.uint32();
     const threshold = (TWO_32 - n) % n;
@@ -165,6 +167,13 @@ export class Philox {
 
   /** Shuffles in place (Fisher-Yates) and returns its argument. */
   shuffle<T extends { length: number; [index: number]: unknown }>(items: T): T {
+    if (!Array.isArray(items) && !ArrayBuffer.isView(items)) {
+      throw new ArgumentError(`Philox.shuffle: items must be an array or a typed array, got ${describe(items)}`);
+    }
+    return readArgument('Philox.shuffle', 'items', () => this.#shuffled(items));
+  }
+
+  #shuffled<T extends { length: number; [index: number]: unknown }>(items: T): T {
     for (let i = items.length - 1; i > 0; i--) {
       const j = this.below(i + 1);
       const kept = items[i];
@@ -174,21 +183,24 @@ export class Philox {
     return items;
   }
 
-  /** A uniform permutation of 0..n-1. */
+  /** A uniform permutation of 0..n-1, n <= 2^28. */
   permutation(n: number): Uint32Array {
-    if (!isInteger(n) || n < 0 || n >= TWO_32) {
-      throw new ArgumentError(`Philox.permutation: n must be an integer from 0 to 2^32-1, got ${String(n)}`);
+    if (!isInteger(n) || n < 0 || n > MAX_PERMUTATION) {
+      throw new ArgumentError(`Philox.permutation: n must be an integer from 0 to 2^28, got ${describe(n)}`);
     }
-    const order = new Uint32Array(n);
+    const order = allocating('Philox.permutation', () => new Uint32Array(n));
     for (let i = 0; i < n; i++) order[i] = i;
-    return this.shuffle(order);
+    return this.#shuffled(order);
   }
 
   /** `count` distinct integers of [0, n) in random order. */
   choose(n: number, count: number): Uint32Array {
-    if (!Number.isInteger(count) || count < 0 || !(count <= n)) {
+    if (!isInteger(n) || n < 0 || n > TWO_32) {
+      throw new ArgumentError(`Philox.choose: n must be an integer from 0 to 2^32, got ${describe(n)}`);
+    }
+    if (!isInteger(count) || count < 0 || count > Math.min(n, MAX_PERMUTATION / 4)) {
       throw new ArgumentError(
-        `Philox.choose: count must be an integer from 0 to n = ${String(n)}, got ${String(count)}`,
+        `Philox.choose: count must be an integer from 0 to n = ${n} and 2^26, got ${describe(count)}`,
       );
     }
     if (count * 4 >= n) {
@@ -200,7 +212,7 @@ export class Philox {
       const candidate = this.below(top + 1);
       picked.add(picked.has(candidate) ? top : candidate);
     }
-    return this.shuffle(Uint32Array.from(picked));
+    return this.#shuffled(Uint32Array.from(picked));
   }
 
   /** The state as JSON; {@link Philox.fromJSON} continues with the next number. */
@@ -214,11 +226,11 @@ export class Philox {
 
   /** @throws FormatError when the value is not a state written by {@link Philox.toJSON} */
   static fromJSON(state: unknown): Philox {
-    const { seed, stream, position } = (
-      typeof state === 'object' && state !== null ? state : {}
-    ) as Partial<PhiloxState>;
+    const { seed, stream, position } = readArgument('Philox.fromJSON', 'state', () => ({
+      ...(typeof state === 'object' && state !== null ? (state as Partial<PhiloxState>) : {}),
+    }));
     if (!isUint64Text(seed) || !isUint64Text(stream) || !Number.isSafeInteger(position) || Number(position) < 0) {
-      throw new FormatError(`Philox.fromJSON: expected {seed, stream, position}, got ${inspect(state)}`);
+      throw new FormatError(`Philox.fromJSON: expected {seed, stream, position}, got ${describe(state)}`);
     }
     return new Philox(BigInt(seed), BigInt(stream), Number(position));
   }
@@ -234,10 +246,10 @@ function isUint64Text(text: unknown): text is string {
  */
 export function streamOf(purpose: number, index: number): number {
   if (!(Number.isInteger(purpose) && purpose >= 0 && purpose < 2 ** 12)) {
-    throw new ArgumentError(`streamOf: purpose must be an integer from 0 to 4095, got ${String(purpose)}`);
+    throw new ArgumentError(`streamOf: purpose must be an integer from 0 to 4095, got ${describe(purpose)}`);
   }
   if (!(Number.isInteger(index) && index >= 0 && index < 2 ** 40)) {
-    throw new ArgumentError(`streamOf: index must be an integer from 0 to 2^40-1, got ${String(index)}`);
+    throw new ArgumentError(`streamOf: index must be an integer from 0 to 2^40-1, got ${describe(index)}`);
   }
   return purpose * 2 ** 40 + index;
 }

@@ -1,5 +1,7 @@
+import { types } from 'node:util';
 import { ArgumentError, ConfigError, FormatError } from '../error';
-import { describe } from '../io/arguments';
+import { describe, readArgument } from '../io/arguments';
+import { readOptions, requireCallback, requireDataset } from './check';
 import { IGNORE_LABEL, type PuzzleDataset, type PuzzleSet, type TokenArray } from './dataset';
 import type { DatasetMetadata } from './metadata';
 import { Philox, streamOf } from './philox';
@@ -62,6 +64,7 @@ const DRAW_STREAM = 17;
  * Every draw is a function of the seed and the position, so a cursor is a few numbers and resuming from it is exact.
  */
 export class TrainSampler {
+  readonly options: SamplerOptions;
   readonly #rng: Philox;
   readonly #order: Philox;
   readonly #seed: string;
@@ -80,9 +83,10 @@ export class TrainSampler {
   constructor(
     readonly metadata: DatasetMetadata,
     readonly sets: readonly ExampleGroups[],
-    readonly options: SamplerOptions,
+    options: SamplerOptions,
   ) {
-    const { batchSize, seed, epochsPerInterval } = options;
+    this.options = readOptions('TrainSampler', options, ['batchSize', 'seed', 'epochsPerInterval']);
+    const { batchSize, seed, epochsPerInterval } = this.options;
     checkCount('batchSize', batchSize);
     checkCount('epochsPerInterval', epochsPerInterval);
     if (sets.length === 0) throw new ArgumentError('TrainSampler: there must be at least one set');
@@ -170,11 +174,13 @@ export class TrainSampler {
    * @throws FormatError when it is no cursor; ConfigError when it belongs to another order of examples
    */
   restore(cursor: unknown): void {
-    const saved = (typeof cursor === 'object' && cursor !== null ? cursor : {}) as Partial<SamplerCursor>;
+    const saved = readArgument('TrainSampler.restore', 'cursor', () => ({
+      ...(typeof cursor === 'object' && cursor !== null ? (cursor as Partial<SamplerCursor>) : {}),
+    }));
     for (const [key, expected] of Object.entries(this.#identity())) {
       const got = saved[key as keyof SamplerCursor];
       if (got === undefined) throw new FormatError(`TrainSampler.restore: the cursor must have ${key}`);
-      if (String(got) !== String(expected)) {
+      if (!sameJson(got, expected)) {
         throw new ConfigError(
           `TrainSampler.restore: ${key} must be ${String(expected)} as in this run, got ${describe(got)}; ` +
             'resume with the data and settings that the checkpoint was made with',
@@ -184,8 +190,8 @@ export class TrainSampler {
     const { interval, set, position } = saved;
     const index = (value: unknown, below: number): value is number =>
       typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value < below;
-    const end = (this.sets[Number(set)]?.nGroups ?? 0) * this.options.epochsPerInterval;
-    if (!index(interval, 2 ** 40) || !index(set, this.sets.length) || !index(position, end + 1)) {
+    const endOf = (i: number): number => this.sets[i]!.nGroups * this.options.epochsPerInterval;
+    if (!index(interval, 2 ** 40) || !index(set, this.sets.length) || !index(position, endOf(set) + 1)) {
       throw new FormatError(
         `TrainSampler.restore: interval, set and position must be inside the data, got ` +
           `${describe(interval)}, ${describe(set)}, ${describe(position)}`,
@@ -238,7 +244,7 @@ function copyRow(from: TokenArray, row: number, seqLen: number, to: Int32Array, 
 
 /** A {@link TrainSampler} over a loaded split. */
 export function datasetSampler(dataset: PuzzleDataset, options: SamplerOptions): TrainSampler {
-  const { metadata, sets } = dataset;
+  const { metadata, sets } = requireDataset('datasetSampler', dataset);
   return new TrainSampler(
     metadata,
     sets.map((set) => groupsOf(set, metadata.seqLen)),
@@ -258,9 +264,12 @@ export function* testBatches(
   examples?: (nExamples: number) => Uint32Array,
 ): Generator<Batch, void, undefined> {
   checkCount('batchSize', batchSize);
-  const { seqLen, padId, blankIdentifierId } = dataset.metadata;
-  for (const set of dataset.sets) {
+  requireCallback('testBatches', 'examples', examples);
+  const { metadata, sets } = requireDataset('testBatches', dataset);
+  const { seqLen, padId, blankIdentifierId } = metadata;
+  for (const set of sets) {
     const rows = examples?.(set.nExamples);
+    if (rows !== undefined) requireRows(rows, set.nExamples);
     const total = rows?.length ?? set.nExamples;
     for (let first = 0; first < total; first += batchSize) {
       const batch = emptyBatch(set.name, batchSize, seqLen);
@@ -279,6 +288,19 @@ export function* testBatches(
   }
 }
 
+/** Equality of a number, a text or a list of numbers from JSON. */
+function sameJson(got: unknown, expected: unknown): boolean {
+  if (!Array.isArray(expected)) return got === expected;
+  return Array.isArray(got) && got.length === expected.length && expected.every((value, i) => value === got[i]);
+}
+
+function requireRows(rows: unknown, nExamples: number): void {
+  if (types.isUint32Array(rows) && rows.every((row) => row < nExamples)) return;
+  throw new ArgumentError(
+    `testBatches: examples must give a Uint32Array of rows below ${nExamples}, got ${describe(rows)}`,
+  );
+}
+
 /** The puzzle that an example belongs to: binary search in the offsets. */
 function puzzleOf(puzzleIndices: Int32Array, example: number): number {
   let low = 0;
@@ -293,6 +315,7 @@ function puzzleOf(puzzleIndices: Int32Array, example: number): number {
 
 /** `count` of n rows in ascending order, the same for the same seed; all of them when count >= n. */
 export function fixedSubset(n: number, count: number, seed: number | bigint = 0): Uint32Array {
+  checkCount('n', n);
   checkCount('count', count);
   return new Philox(seed).choose(n, Math.min(n, count)).sort();
 }

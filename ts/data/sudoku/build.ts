@@ -1,10 +1,11 @@
 import { ArgumentError } from '../../error';
-import { describe } from '../../io/arguments';
+import { describe, requirePath } from '../../io/arguments';
+import { readOptions, requireCallback } from '../check';
 import { writeDataset } from '../dataset';
 import { Philox } from '../philox';
 import { importSudokuCsv, type ImportResult } from './csv';
 import type { GenerateOptions } from './generate';
-import type { Geometry } from './geometry';
+import { requireGeometry, type Geometry } from './geometry';
 import type { SudokuSet } from './set';
 import { sudokuDataset } from './source';
 import { assertDisjoint, blanksHistogram, generateSplits, gridsOf, splitByGrid } from './split';
@@ -32,6 +33,18 @@ export type SudokuOrigin =
       /** See ImportOptions. Default true. */
       readonly unique?: boolean;
     };
+
+const ORIGIN_KEYS = [
+  'kind',
+  'trainPuzzles',
+  'testPuzzles',
+  'blanks',
+  'train',
+  'test',
+  'testFraction',
+  'badRows',
+  'unique',
+] as readonly (keyof SudokuOrigin)[];
 
 export interface BuildOptions {
   /** Directory to make; nothing may be there yet. */
@@ -69,8 +82,14 @@ export interface SplitSummary {
  * @throws ArgumentError, FormatError, FileError as the parts do; no directory is left behind then
  */
 export async function buildSudokuDataset(options: BuildOptions): Promise<BuildReport> {
-  const { out, seed, augmentations, origin } = options;
-  const { train, test, droppedTrain, bad } = await partsOf(options, origin);
+  const op = 'buildSudokuDataset';
+  const given = readOptions(op, options, ['out', 'geometry', 'seed', 'augmentations', 'origin', 'onProgress']);
+  const { out, seed, augmentations, onProgress } = given;
+  requirePath(op, 'out', out);
+  requireGeometry(op, given.geometry);
+  requireCallback(op, 'onProgress', onProgress);
+  const origin = readOptions(op, given.origin, ORIGIN_KEYS);
+  const { train, test, droppedTrain, bad } = await partsOf(given, origin);
   if (train.length === 0 || test.length === 0) {
     throw new ArgumentError(
       `buildSudokuDataset: both splits must have puzzles, got ${train.length} for training, ${test.length} for test`,
@@ -79,9 +98,9 @@ export async function buildSudokuDataset(options: BuildOptions): Promise<BuildRe
   assertDisjoint(train, test, 'buildSudokuDataset: training and test');
   const testGrids = gridsOf(test);
   const accept = (solution: Uint8Array): boolean => !testGrids.has(formatGrid(solution));
-  options.onProgress?.('augment', train.length);
+  onProgress?.('augment', train.length);
   const trainData = sudokuDataset(train, { augmentations, seed, accept });
-  options.onProgress?.('write', trainData.sets[0]!.nExamples);
+  onProgress?.('write', trainData.sets[0]!.nExamples);
   writeDataset(out, { train: trainData, test: sudokuDataset(test) }, ['<blank>']);
   return {
     train: summary(train, augmentations + 1),

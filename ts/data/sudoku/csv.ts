@@ -1,12 +1,15 @@
 import { ArgumentError, FormatError } from '../../error';
+import { describe } from '../../io/arguments';
+import { readOptions, requireCallback, requireCount } from '../check';
 import { readCsv } from '../csv';
-import { geometryOf, type Geometry } from './geometry';
+import { geometryOf, requireGeometry, type Geometry } from './geometry';
 import { findConflicts, describeViolation, isSolved, keepsClues } from './rules';
 import { SudokuSet } from './set';
 import { solverOf } from './solver';
 import { parseGrid } from './text';
 
 const COLUMNS = ['source', 'q', 'a', 'rating'] as const;
+const OPTIONS = ['geometry', 'badRows', 'unique', 'maxRows', 'maxBytes', 'onProgress'] as const;
 /** How many bad rows are described; the rest are only counted. */
 const MAX_REPORTED = 20;
 /** A puzzle whose uniqueness needs more guesses than this is refused; hard 9x9 puzzles need some hundreds. */
@@ -49,11 +52,17 @@ export interface ImportResult {
  * @throws FileError when the file cannot be read
  */
 export async function importSudokuCsv(file: string, options: ImportOptions = {}): Promise<ImportResult> {
-  const { geometry = geometryOf(3, 3), badRows = 'throw', unique = true, maxRows = Infinity, maxBytes } = options;
+  const op = 'importSudokuCsv';
+  const given = readOptions(op, options, OPTIONS);
+  const { geometry = geometryOf(3, 3), badRows = 'throw', unique = true, maxRows = Infinity, maxBytes } = given;
+  requireGeometry(op, geometry);
+  requireCallback(op, 'onProgress', given.onProgress);
+  if (maxBytes !== undefined) requireCount(op, 'maxBytes', maxBytes, 1, Number.MAX_SAFE_INTEGER);
+  if (maxRows !== Infinity) requireCount(op, 'maxRows', maxRows, 1, Number.MAX_SAFE_INTEGER);
+  if (typeof unique !== 'boolean') throw new ArgumentError(`${op}: unique must be a boolean, got ${describe(unique)}`);
   if (badRows !== 'throw' && badRows !== 'skip') {
-    throw new ArgumentError(`importSudokuCsv: badRows must be 'throw' or 'skip', got ${String(badRows)}`);
+    throw new ArgumentError(`importSudokuCsv: badRows must be 'throw' or 'skip', got ${describe(badRows)}`);
   }
-  if (!(maxRows >= 1)) throw new ArgumentError(`importSudokuCsv: maxRows must be at least 1, got ${String(maxRows)}`);
   const set = new SudokuSet(geometry);
   const bad: BadRow[] = [];
   let nBad = 0;
@@ -66,7 +75,7 @@ export async function importSudokuCsv(file: string, options: ImportOptions = {})
       }
       if (set.length >= maxRows) return { set, bad, nBad };
     }
-    options.onProgress?.(set.length + nBad);
+    given.onProgress?.(set.length + nBad);
   }
   return { set, bad, nBad };
 }
@@ -75,7 +84,7 @@ export async function importSudokuCsv(file: string, options: ImportOptions = {})
 function pushRow(set: SudokuSet, fields: readonly string[], unique: boolean): string | undefined {
   const { geometry } = set;
   const [, q, a, rating] = fields as [string, string, string, string];
-  if (!/^\d{1,9}$/.test(rating)) return `rating must be an integer from 0 to 999999999, got ${JSON.stringify(rating)}`;
+  if (!/^\d{1,9}$/.test(rating)) return `rating must be an integer from 0 to 999999999, got ${describe(rating)}`;
   const puzzle = readGrid(q, geometry, 'q');
   if (typeof puzzle === 'string') return puzzle;
   const solution = readGrid(a, geometry, 'a');

@@ -1,6 +1,9 @@
+import { types } from 'node:util';
 import { ArgumentError } from '../../error';
+import { describe, readArgument } from '../../io/arguments';
+import { readOptions, requireCount } from '../check';
 import { Philox, streamOf } from '../philox';
-import { assertGrid, type Geometry, type Grid } from './geometry';
+import { assertGrid, requireGeometry, type Geometry, type Grid } from './geometry';
 import { isSolved } from './rules';
 import { SudokuSet } from './set';
 import { solverOf, type SudokuSolver } from './solver';
@@ -26,6 +29,7 @@ export interface GenerateOptions {
   readonly part?: number;
 }
 
+const OPTIONS = ['geometry', 'count', 'seed', 'blanks', 'solutions', 'avoidSolutions', 'part'] as const;
 /** Purposes of Philox streams under a generator's seed. */
 const PUZZLE_STREAM = 1;
 const MAX_PARTS = 15;
@@ -45,14 +49,15 @@ const PROOF_GUESSES = 100_000;
  * @throws ArgumentError for bad options, and when the request cannot be met (too many blanks, or all puzzles used up)
  */
 export function generateSudoku(options: GenerateOptions): SudokuSet {
-  const { geometry, count, seed, blanks, solutions, avoidSolutions, part = 0 } = options;
+  const op = 'generateSudoku';
+  const { geometry, count, seed, blanks, solutions, avoidSolutions, part = 0 } = readOptions(op, options, OPTIONS);
+  requireGeometry(op, geometry);
   const wanted = blanks === 'minimal' ? undefined : checkedRange(blanks, geometry);
-  if (!Number.isSafeInteger(count) || count < 0) {
-    throw new ArgumentError(`generateSudoku: count must be a non-negative integer, got ${String(count)}`);
-  }
+  requireCount(op, 'count', count, 0, Math.floor(2 ** 31 / geometry.cells));
   if (solutions !== undefined) checkSolutions(solutions, geometry);
-  if (!Number.isInteger(part) || part < 0 || part >= MAX_PARTS) {
-    throw new ArgumentError(`generateSudoku: part must be an integer from 0 to ${MAX_PARTS - 1}, got ${String(part)}`);
+  requireCount(op, 'part', part, 0, MAX_PARTS - 1);
+  if (avoidSolutions !== undefined && !types.isSet(avoidSolutions)) {
+    throw new ArgumentError(`${op}: avoidSolutions must be a Set of texts, got ${describe(avoidSolutions)}`);
   }
   const taken = new Set<string>();
   const solver = solverOf(geometry);
@@ -85,18 +90,23 @@ export function generateSudoku(options: GenerateOptions): SudokuSet {
 }
 
 function checkedRange(blanks: unknown, geometry: Geometry): { min: number; max: number } {
-  const { min, max } = (typeof blanks === 'object' && blanks !== null ? blanks : {}) as { min?: number; max?: number };
+  const { min, max } = readArgument('generateSudoku', 'blanks', () => ({
+    ...(typeof blanks === 'object' && blanks !== null ? (blanks as { min?: number; max?: number }) : {}),
+  }));
   const valid = Number.isInteger(min) && Number.isInteger(max) && Number(min) >= 0 && Number(min) <= Number(max);
   if (!valid || Number(max) > geometry.cells) {
     throw new ArgumentError(
       `generateSudoku: blanks must be 'minimal' or 0 <= min <= max <= ${geometry.cells}, ` +
-        `got ${String(min)} to ${String(max)}`,
+        `got ${describe(min)} to ${describe(max)}`,
     );
   }
   return { min: Number(min), max: Number(max) };
 }
 
 function checkSolutions(solutions: readonly Grid[], geometry: Geometry): void {
+  if (!Array.isArray(solutions)) {
+    throw new ArgumentError(`generateSudoku: solutions must be an array of grids, got ${describe(solutions)}`);
+  }
   if (solutions.length === 0) throw new ArgumentError('generateSudoku: solutions must not be empty');
   solutions.forEach((solution, i) => {
     assertGrid(solution, geometry, `generateSudoku: solution ${i}`);
@@ -152,6 +162,8 @@ export function blanksOf(puzzle: Grid): number {
  */
 export function enumerateSolutions(geometry: Geometry, limit = 10_000): Grid[] {
   const grids: Grid[] = [];
+  requireGeometry('enumerateSolutions', geometry);
+  requireCount('enumerateSolutions', 'limit', limit, 1, 2 ** 24);
   solverOf(geometry).solve(new Uint8Array(geometry.cells), {
     limit: limit + 1,
     onSolution: (solution) => grids.push(solution.slice()),

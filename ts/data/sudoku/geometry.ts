@@ -1,4 +1,6 @@
+import { types } from 'node:util';
 import { ArgumentError } from '../../error';
+import { describe } from '../../io/arguments';
 
 /** Digits are bits of an int32 mask and one text character each, so the alphabet 1..9, A..V ends here. */
 export const MAX_SIZE = 31;
@@ -23,17 +25,18 @@ export interface Geometry {
 }
 
 const known = new Map<string, Geometry>();
+const made = new WeakSet<Geometry>();
 
 /**
  * The geometry with boxes of boxRows x boxCols cells (9x9: 3, 3; 6x6: 2, 3).
  * @throws ArgumentError unless both are positive integers and 2 <= boxRows * boxCols <= {@link MAX_SIZE}
  */
 export function geometryOf(boxRows: number, boxCols: number): Geometry {
-  const size = boxRows * boxCols;
   const valid = Number.isInteger(boxRows) && Number.isInteger(boxCols) && boxRows > 0 && boxCols > 0;
-  if (!valid || size < 2 || size > MAX_SIZE) {
+  const size = valid ? boxRows * boxCols : 0;
+  if (size < 2 || size > MAX_SIZE) {
     throw new ArgumentError(
-      `sudoku: a box must be rows x columns with 2 to ${MAX_SIZE} cells, got ${String(boxRows)} x ${String(boxCols)}`,
+      `sudoku: a box must be rows x columns with 2 to ${MAX_SIZE} cells, got ${describe(boxRows)} x ${describe(boxCols)}`,
     );
   }
   const key = `${boxRows}x${boxCols}`;
@@ -41,6 +44,7 @@ export function geometryOf(boxRows: number, boxCols: number): Geometry {
   if (geometry === undefined) {
     geometry = build(boxRows, boxCols);
     known.set(key, geometry);
+    made.add(geometry);
   }
   return geometry;
 }
@@ -56,7 +60,7 @@ export function geometryOfSize(size: number): Geometry {
     }
   }
   throw new ArgumentError(
-    `sudoku: size must be a product of two box sides, 4 to ${MAX_SIZE}, got ${String(size)}; give the box shape instead`,
+    `sudoku: size must be a product of two box sides, 4 to ${MAX_SIZE}, got ${describe(size)}; give the box shape instead`,
   );
 }
 
@@ -105,11 +109,10 @@ function unitsOf(cell: number, size: number, box: number): readonly [number, num
  * @throws ArgumentError naming the first bad cell
  */
 export function assertGrid(grid: unknown, geometry: Geometry, what: string): asserts grid is Grid {
-  // jest and vm contexts have realms of their own: the tag is trusted, not the constructor.
-  if (!ArrayBuffer.isView(grid) || Object.prototype.toString.call(grid) !== '[object Uint8Array]') {
-    throw new ArgumentError(`${what}: a grid must be a Uint8Array of digits`);
+  if (!types.isUint8Array(grid)) {
+    throw new ArgumentError(`${what}: a grid must be a Uint8Array of digits, got ${describe(grid)}`);
   }
-  const digits = grid as Uint8Array;
+  const digits = grid;
   if (digits.length !== geometry.cells) {
     throw new ArgumentError(
       `${what}: a ${geometry.size}x${geometry.size} grid must have ${geometry.cells} cells, got ${digits.length}`,
@@ -120,4 +123,13 @@ export function assertGrid(grid: unknown, geometry: Geometry, what: string): ass
       throw new ArgumentError(`${what}: cell ${cell} must be 0 to ${geometry.size}, got ${digits[cell]}`);
     }
   }
+}
+
+/**
+ * Checks that a value is a geometry from {@link geometryOf}: one made by hand might not hang together.
+ * @throws ArgumentError otherwise
+ */
+export function requireGeometry(op: string, value: unknown): Geometry {
+  if (typeof value === 'object' && value !== null && made.has(value as Geometry)) return value as Geometry;
+  throw new ArgumentError(`${op}: geometry must come from geometryOf(boxRows, boxCols), got ${describe(value)}`);
 }

@@ -1,4 +1,4 @@
-import { assertGrid, type Geometry, type Grid } from './geometry';
+import { assertGrid, requireGeometry, type Geometry, type Grid } from './geometry';
 import { digitText } from './text';
 
 /** A rule that an answer breaks. Cells are row-major indices. */
@@ -19,7 +19,7 @@ const UNIT_RULES = ['row', 'column', 'box'] as const;
  * @throws ArgumentError when the grid does not fit the geometry
  */
 export function findConflicts(grid: Grid, geometry: Geometry): Violation[] {
-  assertGrid(grid, geometry, 'findConflicts');
+  assertGrid(grid, requireGeometry('findConflicts', geometry), 'findConflicts');
   const violations: Violation[] = [];
   const { size, units } = geometry;
   for (let u = 0; u < units.length; u++) {
@@ -64,7 +64,7 @@ export function keepsClues(puzzle: Grid, answer: Grid): boolean {
  * @throws ArgumentError when a grid does not fit the geometry
  */
 export function checkAnswer(puzzle: Grid, answer: Grid, geometry: Geometry): Violation[] {
-  assertGrid(puzzle, geometry, 'checkAnswer: puzzle');
+  assertGrid(puzzle, requireGeometry('checkAnswer', geometry), 'checkAnswer: puzzle');
   assertGrid(answer, geometry, 'checkAnswer: answer');
   const violations: Violation[] = [];
   for (let cell = 0; cell < geometry.cells; cell++) {

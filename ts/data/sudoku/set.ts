@@ -1,4 +1,5 @@
 import { ArgumentError } from '../../error';
+import { describe } from '../../io/arguments';
 import type { Geometry, Grid } from './geometry';
 
 /** Largest packed array: what one typed array can hold on every supported platform. */
@@ -85,7 +86,13 @@ export class SudokuSet {
 
   #check(i: number): void {
     if (!(Number.isInteger(i) && i >= 0 && i < this.#count)) {
-      throw new ArgumentError(`SudokuSet: index must be 0 to ${this.#count - 1}, got ${String(i)}`);
+      throw new ArgumentError(`SudokuSet: index must be 0 to ${this.#count - 1}, got ${describe(i)}`);
     }
   }
+}
+
+/** @throws ArgumentError unless the value is a set made by this package */
+export function requireSudokuSet(op: string, value: unknown): SudokuSet {
+  if (value instanceof SudokuSet) return value;
+  throw new ArgumentError(`${op}: set must be a SudokuSet, got ${describe(value)}`);
 }

@@ -1,6 +1,8 @@
 import { ArgumentError } from '../../error';
-import type { Philox } from '../philox';
-import { assertGrid, type Geometry, type Grid } from './geometry';
+import { describe } from '../../io/arguments';
+import { readOptions, requireCallback, requireCount } from '../check';
+import { Philox } from '../philox';
+import { assertGrid, requireGeometry, type Geometry, type Grid } from './geometry';
 
 // Looked up once: in a vm context (jest) every mention of a global is slow.
 const { clz32, imul } = Math;
@@ -89,9 +91,10 @@ export class SudokuSolver {
   solve(grid: Grid, options: SolveOptions = {}): SolveResult {
     const { limit = 2, maxGuesses = Infinity, rng, forbid, onSolution } = options;
     assertGrid(grid, this.geometry, 'solve');
-    if (!(limit >= 1)) throw new ArgumentError(`solve: limit must be at least 1, got ${String(limit)}`);
-    if (!(maxGuesses >= 0))
-      throw new ArgumentError(`solve: maxGuesses must not be negative, got ${String(maxGuesses)}`);
+    if (typeof limit !== 'number' || !(limit >= 1))
+      throw new ArgumentError(`solve: limit must be at least 1, got ${describe(limit)}`);
+    if (typeof maxGuesses !== 'number' || !(maxGuesses >= 0))
+      throw new ArgumentError(`solve: maxGuesses must not be negative, got ${describe(maxGuesses)}`);
     this.#limit = limit;
     this.#maxGuesses = maxGuesses;
     this.#rng = rng;
@@ -361,6 +364,29 @@ function nthBit(mask: number, n: number): number {
 }
 
 const solvers = new WeakMap<Geometry, SudokuSolver>();
+
+const OPTIONS = ['limit', 'maxGuesses', 'rng', 'forbid', 'onSolution'] as const;
+
+/**
+ * Counts the solutions of a puzzle up to a limit (default 2) and rates its difficulty, see {@link SolveResult}.
+ * @throws ArgumentError when the grid does not fit the geometry or an option is out of range
+ */
+export function solveSudoku(grid: Grid, geometry: Geometry, options: SolveOptions = {}): SolveResult {
+  const op = 'solveSudoku';
+  const { size, cells } = requireGeometry(op, geometry);
+  const given = readOptions(op, options, OPTIONS);
+  requireCallback(op, 'onSolution', given.onSolution);
+  if (given.rng !== undefined && !(given.rng instanceof Philox)) {
+    throw new ArgumentError(`${op}: rng must be a Philox, got ${describe(given.rng)}`);
+  }
+  if (given.forbid !== undefined) {
+    const { cell, digit } = readOptions(op, given.forbid, ['cell', 'digit']);
+    requireCount(op, 'forbid.cell', cell, 0, cells - 1);
+    requireCount(op, 'forbid.digit', digit, 1, size);
+  }
+  // A solver of its own, because onSolution may solve other puzzles.
+  return new SudokuSolver(geometry).solve(grid, given);
+}
 
 /** The shared solver of a geometry. Not reentrant: do not call it from its own onSolution. */
 export function solverOf(geometry: Geometry): SudokuSolver {

@@ -1,11 +1,12 @@
 import { ArgumentError } from '../../error';
 import { describe } from '../../io/arguments';
+import { readOptions, requireCallback } from '../check';
 import { tokenArrays, type PuzzleDataset } from '../dataset';
 import type { DatasetMetadata } from '../metadata';
 import { Philox, streamOf } from '../philox';
 import { TrainSampler, type ExampleGroups, type SamplerOptions } from '../sampler';
 import type { Geometry, Grid } from './geometry';
-import type { SudokuSet } from './set';
+import { requireSudokuSet, type SudokuSet } from './set';
 import { SudokuTransform } from './transform';
 
 /** Tokens are digits + 1: 0 is padding, 1 a blank cell. */
@@ -60,6 +61,7 @@ export function readTokens(tokens: ArrayLike<number>, offset: number, geometry: 
 
 /** Draws augmentation k >= 1 of puzzle i as a function of (seed, i, k) alone; 0 is the original. */
 export class SudokuAugmenter {
+  readonly options: AugmentOptions;
   readonly #rng: Philox;
   readonly #puzzle: Grid;
   readonly #solution: Grid;
@@ -67,9 +69,12 @@ export class SudokuAugmenter {
   /** @throws ArgumentError when an option is out of range */
   constructor(
     readonly set: SudokuSet,
-    readonly options: AugmentOptions,
+    options: AugmentOptions,
   ) {
-    const { augmentations, seed } = options;
+    requireSudokuSet('sudoku', set);
+    this.options = readOptions('sudoku', options, ['augmentations', 'seed', 'accept']);
+    const { augmentations, seed, accept } = this.options;
+    requireCallback('sudoku', 'accept', accept);
     if (!Number.isInteger(augmentations) || augmentations < 0 || augmentations > MAX_AUGMENTATIONS) {
       throw new ArgumentError(
         `sudoku: augmentations must be an integer from 0 to ${MAX_AUGMENTATIONS}, got ${describe(augmentations)}`,
@@ -107,10 +112,11 @@ export class SudokuAugmenter {
  */
 export function sudokuSampler(set: SudokuSet, augment: AugmentOptions, options: SamplerOptions): TrainSampler {
   const augmenter = new SudokuAugmenter(set, augment);
+  const nVersions = augmenter.options.augmentations + 1;
   const groups: ExampleGroups = {
     name: SET_NAME,
     nGroups: set.length,
-    nPuzzles: () => augment.augmentations + 1,
+    nPuzzles: () => nVersions,
     nExamples: () => 1,
     identifier: () => 0,
     write: (group, version, _example, inputs, labels, offset) => {
@@ -127,9 +133,9 @@ export function sudokuSampler(set: SudokuSet, augment: AugmentOptions, options: 
  * @throws ArgumentError for an empty set, bad options, or more than 2^31 - 1 tokens
  */
 export function sudokuDataset(set: SudokuSet, augment?: AugmentOptions): PuzzleDataset {
-  const { geometry } = set;
-  const versions = (augment?.augmentations ?? 0) + 1;
   const augmenter = new SudokuAugmenter(set, augment ?? { augmentations: 0, seed: 0 });
+  const { geometry } = set;
+  const versions = augmenter.options.augmentations + 1;
   const nExamples = set.length * versions;
   if (set.length === 0) throw new ArgumentError('sudokuDataset: there must be at least one puzzle');
   if (nExamples * geometry.cells > MAX_AUGMENTATIONS) {

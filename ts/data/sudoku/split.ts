@@ -1,12 +1,15 @@
 import { ArgumentError } from '../../error';
+import { describe } from '../../io/arguments';
+import { readOptions, requireCount } from '../check';
 import { Philox } from '../philox';
 import { blanksOf, enumerateSolutions, generateSudoku, type GenerateOptions } from './generate';
-import type { Geometry, Grid } from './geometry';
-import type { SudokuSet } from './set';
+import { requireGeometry, type Geometry, type Grid } from './geometry';
+import { requireSudokuSet, type SudokuSet } from './set';
 import { formatGrid } from './text';
 
 /** Up to this many cells all solved grids are listed and divided; above, there are too many to meet one twice. */
 const MAX_ENUMERATED_CELLS = 16;
+const OPTIONS = ['geometry', 'seed', 'blanks', 'trainPuzzles', 'validPuzzles', 'testPuzzles'] as const;
 const VALID_SHARE = 1 / 12;
 const TEST_SHARE = 1 / 6;
 
@@ -35,8 +38,11 @@ export interface SudokuSplits {
  * @throws ArgumentError when the request cannot be met
  */
 export function generateSplits(options: SplitOptions): SudokuSplits {
-  const { geometry, seed, blanks, trainPuzzles, validPuzzles, testPuzzles } = options;
+  const op = 'generateSplits';
+  const { geometry, seed, blanks, trainPuzzles, validPuzzles, testPuzzles } = readOptions(op, options, OPTIONS);
+  requireGeometry(op, geometry);
   const counts = [trainPuzzles, validPuzzles, testPuzzles];
+  for (const count of counts) requireCount(op, 'the number of puzzles', count, 0, 2 ** 31 - 1);
   const held = new Set<string>();
   const grids = geometry.cells <= MAX_ENUMERATED_CELLS ? divideGrids(geometry, seed) : undefined;
   // The test side first: it decides what the others must keep clear of.
@@ -84,11 +90,11 @@ export function gridsOf(set: SudokuSet): Set<string> {
  * @throws ArgumentError unless 0 < fraction < 1 leaves grids on both sides
  */
 export function splitByGrid(set: SudokuSet, fraction: number, seed: number | bigint): [SudokuSet, SudokuSet] {
-  const grids = [...gridsOf(set)];
-  const nSecond = Math.round(grids.length * fraction);
-  if (!(fraction > 0 && fraction < 1) || nSecond < 1 || nSecond >= grids.length) {
+  const grids = [...gridsOf(requireSudokuSet('splitByGrid', set))];
+  const nSecond = typeof fraction === 'number' ? Math.round(grids.length * fraction) : 0;
+  if (typeof fraction !== 'number' || !(fraction > 0 && fraction < 1) || nSecond < 1 || nSecond >= grids.length) {
     throw new ArgumentError(
-      `splitByGrid: fraction must leave some of ${grids.length} grids on both sides, got ${String(fraction)}`,
+      `splitByGrid: fraction must leave some of ${grids.length} grids on both sides, got ${describe(fraction)}`,
     );
   }
   const second = new Set(new Philox(seed).shuffle(grids).slice(0, nSecond));
@@ -104,6 +110,8 @@ export interface Overlap {
 }
 
 export function overlapOf(a: SudokuSet, b: SudokuSet): Overlap {
+  requireSudokuSet('overlapOf', a);
+  requireSudokuSet('overlapOf', b);
   const puzzles = new Set<string>();
   for (let i = 0; i < a.length; i++) puzzles.add(formatGrid(a.puzzle(i)));
   const shared = new Set<string>();
@@ -128,6 +136,7 @@ export function assertDisjoint(a: SudokuSet, b: SudokuSet, what: string): void {
 
 /** How many puzzles have how many blanks, by ascending number of blanks. */
 export function blanksHistogram(set: SudokuSet): Map<number, number> {
+  requireSudokuSet('blanksHistogram', set);
   const counts = new Map<number, number>();
   for (let i = 0; i < set.length; i++) {
     const blanks = blanksOf(set.puzzle(i));

@@ -1,5 +1,7 @@
+import { types } from 'node:util';
 import { ArgumentError, FormatError } from '../../error';
-import { assertGrid, geometryOfCells, type Geometry, type Grid } from './geometry';
+import { describe } from '../../io/arguments';
+import { assertGrid, geometryOfCells, requireGeometry, type Geometry, type Grid } from './geometry';
 
 const DIGITS = '.123456789ABCDEFGHIJKLMNOPQRSTUV';
 /** Longest accepted text: the largest grid, pretty-printed, several times over. */
@@ -36,7 +38,8 @@ function isLayout(code: number): boolean {
  * @throws FormatError for a wrong number of cells or a character or digit that does not belong
  */
 export function parseGrid(text: string, geometry?: Geometry, what = 'parseGrid'): ParsedGrid {
-  if (typeof text !== 'string') throw new ArgumentError(`${what}: expected text, got ${typeof text}`);
+  if (geometry !== undefined) requireGeometry('parseGrid', geometry);
+  if (typeof text !== 'string') throw new ArgumentError(`${what}: expected text, got ${describe(text)}`);
   if (text.length > MAX_TEXT) {
     throw new FormatError(`${what}: a grid has at most ${MAX_TEXT} characters, got ${text.length}`);
   }
@@ -47,7 +50,7 @@ export function parseGrid(text: string, geometry?: Geometry, what = 'parseGrid')
     const digit = digitOf(code);
     if (digit < 0) {
       throw new FormatError(
-        `${what}: character ${i + 1} must be a digit, letter, '.' or '0', got ${JSON.stringify(text[i])}`,
+        `${what}: character ${i + 1} must be a digit, letter, '.' or '0', got ${describe(text[i])}`,
       );
     }
     digits.push(digit);
@@ -73,6 +76,8 @@ export function parseGrid(text: string, geometry?: Geometry, what = 'parseGrid')
 
 /** One line, `.` for blanks; {@link parseGrid} reads it back. */
 export function formatGrid(grid: Grid): string {
+  if (!types.isUint8Array(grid))
+    throw new ArgumentError(`formatGrid: grid must be a Uint8Array, got ${describe(grid)}`);
   let text = '';
   for (const digit of grid) text += DIGITS[digit] ?? '?';
   return text;
@@ -83,7 +88,7 @@ export function formatGrid(grid: Grid): string {
  * @throws ArgumentError when the grid does not fit the geometry
  */
 export function prettyGrid(grid: Grid, geometry: Geometry): string {
-  assertGrid(grid, geometry, 'prettyGrid');
+  assertGrid(grid, requireGeometry('prettyGrid', geometry), 'prettyGrid');
   const { size, boxRows, boxCols } = geometry;
   const rule = `+${`${'-'.repeat(2 * boxCols + 1)}+`.repeat(size / boxCols)}`;
   const lines = [rule];

@@ -1,6 +1,8 @@
+import { types } from 'node:util';
 import { ArgumentError } from '../../error';
-import type { Philox } from '../philox';
-import type { Geometry, Grid } from './geometry';
+import { describe } from '../../io/arguments';
+import { Philox } from '../philox';
+import { requireGeometry, type Geometry, type Grid } from './geometry';
 
 // Looked up once: in a vm context (jest) every mention of a global is slow.
 const { floor } = Math;
@@ -27,7 +29,12 @@ export class SudokuTransform {
     readonly cols: Uint8Array,
     readonly transposed: boolean,
   ) {
-    const { size, boxRows, boxCols } = geometry;
+    const { size, boxRows, boxCols } = requireGeometry('SudokuTransform', geometry);
+    for (const part of [digits, rows, cols]) {
+      if (!types.isUint8Array(part)) {
+        throw new ArgumentError(`SudokuTransform: permutations must be Uint8Arrays, got ${describe(part)}`);
+      }
+    }
     if (digits.length !== size + 1 || digits[0] !== 0 || !isPermutation(digits)) {
       throw new ArgumentError(`SudokuTransform: digits must permute 0..${size} and fix 0, got ${digits.join(' ')}`);
     }
@@ -46,13 +53,16 @@ export class SudokuTransform {
   }
 
   static identity(geometry: Geometry): SudokuTransform {
-    const { size } = geometry;
+    const { size } = requireGeometry('SudokuTransform.identity', geometry);
     return new SudokuTransform(geometry, range(size + 1), range(size), range(size), false);
   }
 
   /** A uniform draw from all symmetries of the geometry. */
   static random(geometry: Geometry, rng: Philox): SudokuTransform {
-    const { size, boxRows, boxCols } = geometry;
+    const { size, boxRows, boxCols } = requireGeometry('SudokuTransform.random', geometry);
+    if (!(rng instanceof Philox)) {
+      throw new ArgumentError(`SudokuTransform.random: rng must be a Philox, got ${describe(rng)}`);
+    }
     const digits = new Uint8Array(size + 1);
     const relabelled = rng.permutation(size);
     for (let i = 0; i < size; i++) digits[i + 1] = relabelled[i]! + 1;

@@ -3,11 +3,12 @@ import path from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { ArgumentError, FormatError } from '../../error';
 import { describe, requirePath } from '../../io/arguments';
+import { readOptions, requireCallback } from '../check';
 import { loadDataset, type PuzzleDataset, type Split } from '../dataset';
 import { examineRow, importSudokuCsv, type BadRow, type ImportResult } from './csv';
 import { findEquivalence, symmetryInvariant } from './equivalence';
 import { blanksOf } from './generate';
-import { geometryOfCells, type Geometry, type Grid } from './geometry';
+import { geometryOfCells, requireGeometry, type Geometry, type Grid } from './geometry';
 import { readTokens, sudokuMetadata } from './source';
 import { formatGrid } from './text';
 
@@ -86,23 +87,26 @@ interface Rows {
  */
 export async function verifyData(target: string, options: VerifyOptions = {}): Promise<VerifyReport> {
   const place = requirePath('verifyData', 'target', target);
-  const { unique = 'all', symmetry = true } = options;
+  const given = readOptions('verifyData', options, ['geometry', 'unique', 'symmetry', 'onProgress']);
+  const { unique = 'all', symmetry = true, onProgress } = given;
+  if (given.geometry !== undefined) requireGeometry('verifyData', given.geometry);
+  requireCallback('verifyData', 'onProgress', onProgress);
   if (!['all', 'groups', 'none'].includes(unique)) {
     throw new ArgumentError(`verifyData: unique must be 'all', 'groups' or 'none', got ${describe(unique)}`);
   }
   const datasets = loadSplits(place);
-  if (datasets.some(({ dataset }) => geometryFor(dataset, options) === undefined)) {
+  if (datasets.some(({ dataset }) => geometryFor(dataset, given) === undefined)) {
     const splits = datasets.map(({ split, dataset }) => structureReport(split, dataset));
     return { path: place, kind: 'other', ok: true, splits, overlap: null };
   }
   const sources =
     datasets.length > 0
-      ? datasets.map(({ split, dataset }) => datasetRows(split, dataset, geometryFor(dataset, options)!))
-      : await csvRows(place, options);
+      ? datasets.map(({ split, dataset }) => datasetRows(split, dataset, geometryFor(dataset, given)!))
+      : await csvRows(place, given);
   const splits: SplitReport[] = [];
   const seen: Seen[] = [];
   for (const rows of sources) {
-    const result = await examine(rows, unique, symmetry && sources.length > 1, options.onProgress);
+    const result = await examine(rows, unique, symmetry && sources.length > 1, onProgress);
     splits.push(result.report);
     seen.push(result.seen);
   }

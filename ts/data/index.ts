@@ -1,0 +1,42 @@
+export { Philox, philox4x32, type PhiloxState } from './philox';
+export type { DatasetMetadata } from './metadata';
+export {
+  IGNORE_LABEL,
+  loadDataset,
+  loadIdentifiers,
+  writeDataset,
+  type PuzzleDataset,
+  type PuzzleSet,
+  type Split,
+  type TokenArray,
+} from './dataset';
+export {
+  datasetSampler,
+  fixedSubset,
+  testBatches,
+  TrainSampler,
+  type Batch,
+  type ExampleGroups,
+  type SamplerCursor,
+  type SamplerOptions,
+} from './sampler';
+export { buildSudokuDataset, type BuildOptions, type BuildReport, type SudokuOrigin } from './sudoku/build';
+export { importSudokuCsv, type BadRow, type ImportOptions, type ImportResult } from './sudoku/csv';
+export { blanksOf, enumerateSolutions, generateSudoku, type GenerateOptions } from './sudoku/generate';
+export { geometryOf, geometryOfSize, type Geometry, type Grid } from './sudoku/geometry';
+export { checkAnswer, describeViolation, findConflicts, type Violation } from './sudoku/rules';
+export { SudokuSet } from './sudoku/set';
+export { solveSudoku, type SolveOptions, type SolveResult } from './sudoku/solver';
+export { readTokens, sudokuDataset, sudokuSampler, writeTokens, type AugmentOptions } from './sudoku/source';
+export {
+  assertDisjoint,
+  blanksHistogram,
+  generateSplits,
+  overlapOf,
+  splitByGrid,
+  type SplitOptions,
+  type SudokuSplits,
+} from './sudoku/split';
+export { formatGrid, parseGrid, prettyGrid } from './sudoku/text';
+export { SudokuTransform } from './sudoku/transform';
+export { verifyData, type VerifyOptions, type VerifyReport } from './sudoku/verify';
