@@ -15,7 +15,7 @@ export { sum } from './ops/reduce';
 export { broadcastTo, expand, flatten, permute, reshape, squeeze, transpose, unsqueeze } from './ops/reshape';
 export { narrow, select, slice, type Range } from './ops/slice';
 export { exp, log } from './ops/unary';
-export { concat, pad, split, stack } from './ops/concat';
+export { concat, pad, split, stack, unbind } from './ops/concat';
 export { embedding, gather, indexSelect, oneHot, scatterAdd } from './ops/indexing';
 export { arange, eye, fullLike, linspace, onesLike, zerosLike, type CreateOptions } from './ops/arange';
 export { Generator, getDefaultGenerator, manualSeed, rand, randint, randn, randperm, truncNormal } from './ops/random';

@@ -10,6 +10,7 @@ import { matmulCase } from './matmul';
 import { normalCase, randomIntegersCase, randomPermutationCase, truncNormalCase, uniformCase } from './random';
 import { sumCase } from './reduce';
 import { expCase, logCase } from './unary';
+import { viewCases } from './views';
 
 export const opCases: { readonly [K in OpName]: OpCase } = {
   // copies
@@ -45,6 +46,7 @@ export const opCases: { readonly [K in OpName]: OpCase } = {
 
 /** Public functions that are views or composed of other ops, with the same demands. */
 export const composedCases: Readonly<Record<string, OpCase>> = {
+  ...viewCases,
   // indexing and joining
   oneHot: oneHotCase,
   pad: padCase,

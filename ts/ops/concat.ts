@@ -7,7 +7,7 @@ import { nativeCall } from '../tensor/invoke';
 import type { Tensor } from '../tensor/tensor';
 import { requireDim, requireInteger, requireTensor, shapeText } from './arguments';
 import { defineOp, type Op, recordComposed } from './define';
-import { unsqueeze } from './reshape';
+import { squeeze, unsqueeze } from './reshape';
 import { sliceView } from './slice';
 
 export const concatOp: Op<'concat'> = defineOp('concat', {
@@ -74,6 +74,13 @@ export function split(x: Tensor, sizes: number | readonly number[], dim = 0): Te
     return [concat(list.length > 0 ? list.map((size, i) => dys[i] ?? part(size)) : [part(0)], d)];
   });
   return parts;
+}
+
+/** The slices of a dimension (default 0), each without it: select for every index. Gradients come together in one concat. */
+export function unbind(x: Tensor, dim = 0): Tensor[] {
+  const { rank } = requireTensor('unbind', 'x', x);
+  const d = requireDim('unbind', 'dim', dim, rank);
+  return split(x, 1, d).map((part) => squeeze(part, d));
 }
 
 function equalSizes(size: number, total: number): number[] {
