@@ -21,3 +21,8 @@ export { arange, eye, fullLike, linspace, onesLike, zerosLike, type CreateOption
 export { Generator, getDefaultGenerator, manualSeed, rand, randint, randn, randperm, truncNormal } from './ops/random';
 export type { GeneratorState, NormalOptions, RandomFloatOptions, RandomOptions } from './ops/random';
 export { loadNpy, loadNpz, loadSafetensors, saveNpy, saveNpz, saveSafetensors, type NamedTensors } from './io/tensors';
+export { linear } from './ops/linear';
+export { rmsNorm } from './ops/rms_norm';
+export { rope, ropeTables } from './ops/rope';
+export { swiglu } from './ops/swiglu';
+export { attention, type AttentionOptions } from './ops/attention';

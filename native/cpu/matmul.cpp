@@ -1,36 +1,39 @@
 #include "ops/matmul.h"
 
-#include "cpu/strided.h"
 #include "ops/registry.h"
 
 namespace hrm {
 
 void cpu::matmul(Call &call) {
   const Tensor &a = call.in[0], &b = call.in[1], &c = call.out[0];
-  const int64_t m = a.shape.back(1), k = a.shape.back(), n = b.shape.back();
-  const Dims sa = broadcast_strides(a.shape, a.strides, c.shape), sb = broadcast_strides(b.shape, b.strides, c.shape);
-  const int64_t batches = m * n == 0 ? 0 : c.size() / (m * n);
+  const ops::matmul::Layout l = ops::matmul::layout(a, b);
+  ThreadPool &pool = *call.context.pool;
   dispatch_float(a.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    for (int64_t batch = 0; batch < batches; ++batch) {
+    WorkspaceCarver carver(call.workspace);
+    const ops::matmul::Scratch<T> scratch(carver, l, pool.nThreads());
+    const auto product = [&](int64_t batch, int64_t set) {
       const T *pa = a.data<T>(), *pb = b.data<T>();
-      int64_t rest = batch;
-      for (int d = c.shape.rank - 3; d >= 0; --d) {
-        pa += rest % c.shape[d] * sa[d];
-        pb += rest % c.shape[d] * sb[d];
-        rest /= c.shape[d];
+      T *pc = c.data<T>() + batch * l.m * l.n;
+      for (int d = l.batch.rank - 1; d >= 0; --d) {
+        pa += batch % l.batch[d] * l.a_batch[d];
+        pb += batch % l.batch[d] * l.b_batch[d];
+        batch /= l.batch[d];
       }
-      T *pc = c.data<T>() + batch * m * n;
-      call.context.pool->parallel_for(m, [&](int64_t i, int) {
-        for (int64_t j = 0; j < n; ++j) {
-          Acc<T> total = 0;
-          for (int64_t p = 0; p < k; ++p)
-            total += static_cast<Acc<T>>(pa[i * a.strides.back(1) + p * a.strides.back()]) *
-                     static_cast<Acc<T>>(pb[p * b.strides.back(1) + j * b.strides.back()]);
-          pc[i * n + j] = static_cast<T>(total);
-        }
-      });
-    }
+      const MatrixView<T> left{pa, l.a_row, l.a_col}, right{pb, l.b_row, l.b_col};
+      Acc<T> *out = result_buffer(pc, scratch.c + set * l.m * l.n);
+      gemm<Acc<T>>(pool,
+                   {l.m, l.n, l.k, compute_matrix(pool, left, l.m, l.k, scratch.a + set * l.m * l.k),
+                    compute_matrix(pool, right, l.k, l.n, scratch.b + set * l.k * l.n), out, l.n, false},
+                   scratch.gemm + set * scratch.gemm_bytes);
+      store_result(pool, out, pc, l.m * l.n);
+    };
+    const int64_t batches = c.size() == 0 ? 0 : l.batches();
+    if (ops::matmul::by_batch(l))
+      pool.parallel_for(batches, [&](int64_t batch, int thread) { product(batch, thread); });
+    else
+      for (int64_t batch = 0; batch < batches; ++batch)
+        product(batch, 0);
   });
 }
 

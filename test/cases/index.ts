@@ -6,9 +6,14 @@ import { addCase, divCase, mulCase, negCase, subCase } from './arithmetic';
 import { castCase, copyCase, fillCase } from './cast';
 import { concatCase, padCase, splitCase, stackCase } from './concat';
 import { gatherCase, indexSelectBackwardCase, indexSelectCase, oneHotCase, scatterAddCase } from './indexing';
+import { attentionBackwardCase, attentionCase } from './attention';
+import { linearCase } from './linear';
 import { matmulCase } from './matmul';
 import { normalCase, randomIntegersCase, randomPermutationCase, truncNormalCase, uniformCase } from './random';
 import { sumCase } from './reduce';
+import { rmsNormBackwardCase, rmsNormCase } from './rms_norm';
+import { ropeCase } from './rope';
+import { swigluBackwardCase, swigluCase } from './swiglu';
 import { expCase, logCase } from './unary';
 import { viewCases } from './views';
 
@@ -42,6 +47,15 @@ export const opCases: { readonly [K in OpName]: OpCase } = {
   random_permutation: randomPermutationCase,
   trunc_normal: truncNormalCase,
   uniform: uniformCase,
+  linear: linearCase,
+  // the block
+  rms_norm: rmsNormCase,
+  rms_norm_backward: rmsNormBackwardCase,
+  rope: ropeCase,
+  swiglu: swigluCase,
+  swiglu_backward: swigluBackwardCase,
+  attention: attentionCase,
+  attention_backward: attentionBackwardCase,
 };
 
 /** Public functions that are views or composed of other ops, with the same demands. */

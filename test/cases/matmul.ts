@@ -88,7 +88,7 @@ export const matmulCase = opCase<undefined>({
   gradient: true,
   refused: [
     { what: 'inner sizes that differ', run: () => matmul(zeros([2, 3]), zeros([2, 3])), error: ShapeError },
-    { what: 'a vector', run: () => matmul(zeros([3]), zeros([3, 2])), error: ShapeError },
+    { what: 'a scalar', run: () => matmul(zeros([]), zeros([3, 2])), error: ShapeError },
     { what: 'batches that do not broadcast', run: () => matmul(zeros([2, 1, 1]), zeros([3, 1, 1])), error: ShapeError },
     { what: 'a number', run: () => matmul(tensor([[1]]), 2 as unknown as Tensor), error: ArgumentError },
   ],

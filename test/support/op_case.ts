@@ -39,6 +39,8 @@ export interface OpCase<O = unknown> {
   readonly specials?: readonly (readonly number[])[];
   /** Shape of the result where options decide it, as for ops that make tensors. */
   readonly made?: (options: O) => Shape;
+  /** Elements of the smallest input that is not empty, where a single one is refused. Default 1. */
+  readonly smallest?: number;
   /** Each element of the result depends on few numbers: errors are judged element by element. */
   readonly elementwise?: boolean;
   /** Whether gradients flow; if not, why. */

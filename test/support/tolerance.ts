@@ -52,6 +52,16 @@ export function resultRounding(dtype: DType): (value: number) => number {
   return dtype === 'float32' ? Math.fround : (value) => value;
 }
 
+/**
+ * Sums that cancel err by roundoffs of their terms, not of the result, and over the few elements of a sample the naive
+ * implementation may be exact by luck: some roundoffs of the largest element, in the dtype of the accumulation. More in
+ * float64, where the reference is the naive implementation and its own error is unseen.
+ */
+export function cancellationBound(exact: Float64Array, dtype: DType): number {
+  const largest = exact.reduce((a, v) => (Number.isFinite(v) ? Math.max(a, Math.abs(v)) : a), 0);
+  return dtype === 'float64' ? 16 * largest * UNIT_ROUNDOFF.float64 : 4 * largest * UNIT_ROUNDOFF.float32;
+}
+
 export function errorBound(naiveError: number, exact: number, dtype: FloatDType): number {
   const smallest = dtype === 'float64' ? 2 ** -1074 : dtype === 'float32' ? 2 ** -149 : 2 ** -133;
   return Math.max(NAIVE_FACTOR * naiveError, FLOOR[dtype] * UNIT_ROUNDOFF[dtype] * Math.abs(exact), 2 * smallest);

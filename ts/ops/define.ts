@@ -174,3 +174,10 @@ export function recordComposed(
 ): void {
   if (isGradEnabled() && inputs.some((input) => input.requiresGrad)) new Node(name, inputs, outputs, backward);
 }
+
+/** The first of an op's outputs; the others live on only where the graph saved them. */
+export function firstOf(outputs: readonly Tensor[]): Tensor {
+  const [first, ...rest] = outputs;
+  for (const tensor of rest) tensor.dispose();
+  return first as Tensor;
+}

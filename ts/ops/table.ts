@@ -6,9 +6,14 @@ import { castOp, copyOp, fillOp } from './cast';
 import { concatOp } from './concat';
 import type { Op } from './define';
 import { gatherOp, indexSelectBackwardOp, indexSelectOp, scatterAddOp } from './indexing';
+import { attentionBackwardOp, attentionOp } from './attention';
+import { linearOp } from './linear';
 import { matmulOp } from './matmul';
 import { normalOp, randomIntegersOp, randomPermutationOp, truncNormalOp, uniformOp } from './random';
 import { sumOp } from './reduce';
+import { rmsNormBackwardOp, rmsNormOp } from './rms_norm';
+import { ropeOp } from './rope';
+import { swigluBackwardOp, swigluOp } from './swiglu';
 import { expOp, logOp } from './unary';
 
 export const opTable: { readonly [K in OpName]: Op<K> } = {
@@ -41,4 +46,13 @@ export const opTable: { readonly [K in OpName]: Op<K> } = {
   random_permutation: randomPermutationOp,
   trunc_normal: truncNormalOp,
   uniform: uniformOp,
+  linear: linearOp,
+  // the block
+  rms_norm: rmsNormOp,
+  rms_norm_backward: rmsNormBackwardOp,
+  rope: ropeOp,
+  swiglu: swigluOp,
+  swiglu_backward: swigluBackwardOp,
+  attention: attentionOp,
+  attention_backward: attentionBackwardOp,
 };
