@@ -8,16 +8,17 @@ export { Tensor } from './tensor/tensor';
 export { tidy, tidyAsync, keep } from './tensor/scope';
 export { backward, grad, valueAndGrad, vjp } from './autograd/tape';
 export { noGrad, enableGrad, isGradEnabled } from './autograd/no_grad';
-export { add, div, mul, neg, sub } from './ops/arithmetic';
-export { cast, copy_, fill_ } from './ops/cast';
+export { add, add_, div, div_, mul, mul_, neg, neg_, sub, sub_, type Operand } from './ops/arithmetic';
+export { cast, clone, contiguous, copy_, detach, fill_, zero_ } from './ops/cast';
+export { eq, ge, gt, isFinite, le, logicalAnd, logicalNot, logicalOr, logicalXor, lt, ne } from './ops/compare';
 export { matmul } from './ops/matmul';
-export { sum } from './ops/reduce';
+export { maximum, minimum, pow, pow_, square } from './ops/power';
+export { all, any, max, mean, min, sum, variance } from './ops/reduce';
 export { broadcastTo, expand, flatten, permute, reshape, squeeze, transpose, unsqueeze } from './ops/reshape';
 export { narrow, select, slice, type Range } from './ops/slice';
-export { exp, log } from './ops/unary';
 export { concat, pad, split, stack, unbind } from './ops/concat';
-export { embedding, gather, indexSelect, oneHot, scatterAdd } from './ops/indexing';
 export { arange, eye, fullLike, linspace, onesLike, zerosLike, type CreateOptions } from './ops/arange';
+export { embedding, gather, indexSelect, oneHot, scatterAdd } from './ops/indexing';
 export { Generator, getDefaultGenerator, manualSeed, rand, randint, randn, randperm, truncNormal } from './ops/random';
 export type { GeneratorState, NormalOptions, RandomFloatOptions, RandomOptions } from './ops/random';
 export { loadNpy, loadNpz, loadSafetensors, saveNpy, saveNpz, saveSafetensors, type NamedTensors } from './io/tensors';
@@ -26,3 +27,27 @@ export { rmsNorm } from './ops/rms_norm';
 export { rope, ropeTables } from './ops/rope';
 export { swiglu } from './ops/swiglu';
 export { attention, type AttentionOptions } from './ops/attention';
+export { argmax, logSoftmax, logsumexp, softmax } from './ops/softmax';
+export {
+  abs,
+  clamp,
+  clamp_,
+  type ClampOptions,
+  cos,
+  exp,
+  exp_,
+  gelu,
+  type GeluOptions,
+  log,
+  reciprocal,
+  relu,
+  rsqrt,
+  sigmoid,
+  sign,
+  silu,
+  sin,
+  sqrt,
+  sqrt_,
+  tanh,
+} from './ops/unary';
+export { where } from './ops/where';

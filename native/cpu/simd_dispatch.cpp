@@ -26,12 +26,14 @@ namespace hrm::schemas {
   }
 #define HRM_BINARY(name, domain)                                                                                       \
   const Schema &name() {                                                                                               \
-    static const Schema schema = ops::binary_schema(Promotion::domain);                                                \
+    static const Schema schema = ops::binary_schema(                                                                   \
+        Promotion::domain, [](const Args &in, const void *) { return ops::binary_rule(#name, in); });                  \
     return schema;                                                                                                     \
   }
 #define HRM_COMPARE(name)                                                                                              \
   const Schema &name() {                                                                                               \
-    static const Schema schema = ops::compare_schema();                                                                \
+    static const Schema schema =                                                                                       \
+        ops::compare_schema([](const Args &in, const void *) { return ops::compare_rule(#name, in); });                \
     return schema;                                                                                                     \
   }
 #include "ops/ops.def"

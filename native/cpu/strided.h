@@ -3,6 +3,7 @@
 // one flat loop, and the rest is cut into tasks whose borders depend on the shape only.
 #include <algorithm>
 #include <cstdint>
+#include <type_traits>
 
 #include "core/shape.h"
 #include "cpu/parallel.h"
@@ -50,6 +51,20 @@ public:
 
   // inner(offsets, steps, n): n elements from offsets[k], steps[k] apart, for each operand k.
   template <class Inner> void run(ThreadPool &pool, Inner &&inner) const {
+    using Fn = std::remove_reference_t<Inner>;
+    run_rows(
+        pool,
+        [](void *fn, const int64_t *offsets, const int64_t *steps, int64_t n) {
+          (*static_cast<Fn *>(fn))(offsets, steps, n);
+        },
+        const_cast<void *>(static_cast<const void *>(&inner)));
+  }
+
+private:
+  using Row = void (*)(void *fn, const int64_t *offsets, const int64_t *steps, int64_t n);
+
+  // Through a function pointer: compiled once, not once for each op and dtype.
+  void run_rows(ThreadPool &pool, Row inner, void *fn) const {
     if (empty_)
       return;
     const int64_t n = shape_.back();
@@ -76,7 +91,7 @@ public:
           for (int k = 0; k < N; ++k)
             offsets[k] += i * strides_[k][d];
         }
-        inner(offsets, steps, count);
+        inner(fn, offsets, steps, count);
       }
     };
     if (pieces * row_tasks == 1)
@@ -85,7 +100,6 @@ public:
       pool.parallel_for(pieces * row_tasks, task);
   }
 
-private:
   static constexpr int64_t kTaskElements = 32768;
   Dims shape_;
   Dims strides_[N];

@@ -5,3 +5,11 @@
 #else
 #define HRM_HD inline __attribute__((always_inline))
 #endif
+
+// On the CPU the formulas are compiled once for each instruction set, in a namespace of its own (cpu/simd/begin.h):
+// include them after begin.h there, and what they include before it.
+#if defined(HRM_ISA)
+#define HRM_NUMERICS hrm::cpu::HRM_ISA::numerics
+#else
+#define HRM_NUMERICS hrm::numerics
+#endif

@@ -1,4 +1,18 @@
-import { add, ArgumentError, DisposedError, div, mul, neg, ShapeError, sub, tensor } from '../../ts/index';
+import {
+  add,
+  ArgumentError,
+  DisposedError,
+  div,
+  maximum,
+  minimum,
+  mul,
+  neg,
+  pow,
+  ShapeError,
+  square,
+  sub,
+  tensor,
+} from '../../ts/index';
 import type { Operand } from '../../ts/ops/arithmetic';
 import type { Tensor } from '../../ts/index';
 import type { DType } from '../../ts/tensor/dtype';
@@ -80,4 +94,29 @@ export const negCase = opCase<undefined>({
   elementwise: true,
   gradient: true,
   refused: unaryRefused(neg),
+});
+
+/** JavaScript alone has NaN where IEEE 754 has 1. */
+const ieeePow = (a: number, b: number): number => (a === 1 || (a === -1 && Math.abs(b) === Infinity) ? 1 : a ** b);
+
+export const powCase: OpCase = {
+  ...arithmetic(pow, ieeePow),
+  // Positive bases: the derivative by the exponent needs their logarithm.
+  value: (u, input) => (input === 0 ? 0.3 + 2 * u : 4 * u - 2),
+};
+
+export const maximumCase: OpCase = { ...arithmetic(maximum, (a, b) => Math.max(a, b)), result: (dtype) => dtype };
+export const minimumCase: OpCase = {
+  ...arithmetic(minimum, (a, b) => Math.min(a, b)),
+  result: (dtype) => dtype,
+};
+export const squareCase = opCase<undefined>({
+  call: ([x]) => square(x as Tensor),
+  reference: (inputs, _options, round) => zip(inputs, (x) => round(x * x)),
+  samples: unarySamples,
+  dtypes: ALL_DTYPES,
+  result: number,
+  elementwise: true,
+  gradient: true,
+  refused: unaryRefused(square),
 });

@@ -2,20 +2,69 @@
 import type { OpName } from '../../ts/native/schema.gen';
 import type { OpCase } from '../support/op_case';
 import { arangeCase } from './arange';
-import { addCase, divCase, mulCase, negCase, subCase } from './arithmetic';
+import {
+  addCase,
+  divCase,
+  maximumCase,
+  minimumCase,
+  mulCase,
+  negCase,
+  powCase,
+  squareCase,
+  subCase,
+} from './arithmetic';
 import { castCase, copyCase, fillCase } from './cast';
+import {
+  eqCase,
+  geCase,
+  gtCase,
+  isFiniteCase,
+  leCase,
+  logicalAndCase,
+  logicalNotCase,
+  logicalOrCase,
+  logicalXorCase,
+  ltCase,
+  neCase,
+  whereCase,
+} from './compare';
 import { concatCase, padCase, splitCase, stackCase } from './concat';
 import { gatherCase, indexSelectBackwardCase, indexSelectCase, oneHotCase, scatterAddCase } from './indexing';
 import { attentionBackwardCase, attentionCase } from './attention';
 import { linearCase } from './linear';
 import { matmulCase } from './matmul';
 import { normalCase, randomIntegersCase, randomPermutationCase, truncNormalCase, uniformCase } from './random';
-import { sumCase } from './reduce';
 import { rmsNormBackwardCase, rmsNormCase } from './rms_norm';
 import { ropeCase } from './rope';
 import { swigluBackwardCase, swigluCase } from './swiglu';
-import { expCase, logCase } from './unary';
 import { viewCases } from './views';
+import { allCase, anyCase, maxCase, meanCase, minCase, sumCase, varianceCase } from './reduce';
+import { argmaxCase, logSoftmaxCase, logSoftmaxGradCase, logsumexpCase, softmaxCase, softmaxGradCase } from './softmax';
+import {
+  absCase,
+  clampCase,
+  clampGradCase,
+  cosCase,
+  expCase,
+  geluCase,
+  geluGradCase,
+  geluTanhCase,
+  geluTanhGradCase,
+  logCase,
+  reciprocalCase,
+  reluCase,
+  reluGradCase,
+  rsqrtCase,
+  sigmoidCase,
+  sigmoidGradCase,
+  signCase,
+  siluCase,
+  siluGradCase,
+  sinCase,
+  sqrtCase,
+  tanhCase,
+  tanhGradCase,
+} from './unary';
 
 export const opCases: { readonly [K in OpName]: OpCase } = {
   // copies
@@ -25,12 +74,54 @@ export const opCases: { readonly [K in OpName]: OpCase } = {
   // elementwise
   add: addCase,
   div: divCase,
+  maximum: maximumCase,
+  minimum: minimumCase,
   mul: mulCase,
-  sub: subCase,
-  exp: expCase,
-  log: logCase,
   neg: negCase,
+  pow: powCase,
+  sub: subCase,
+  eq: eqCase,
+  ge: geCase,
+  gt: gtCase,
+  le: leCase,
+  logical_and: logicalAndCase,
+  logical_or: logicalOrCase,
+  logical_xor: logicalXorCase,
+  lt: ltCase,
+  ne: neCase,
+  where: whereCase,
+  abs: absCase,
+  clamp: clampCase,
+  clamp_grad: clampGradCase,
+  cos: cosCase,
+  exp: expCase,
+  gelu: geluCase,
+  gelu_grad: geluGradCase,
+  gelu_tanh: geluTanhCase,
+  gelu_tanh_grad: geluTanhGradCase,
+  log: logCase,
+  relu: reluCase,
+  relu_grad: reluGradCase,
+  rsqrt: rsqrtCase,
+  sigmoid: sigmoidCase,
+  sigmoid_grad: sigmoidGradCase,
+  sign: signCase,
+  silu: siluCase,
+  silu_grad: siluGradCase,
+  sin: sinCase,
+  sqrt: sqrtCase,
+  tanh: tanhCase,
+  tanh_grad: tanhGradCase,
   // reductions
+  argmax: argmaxCase,
+  log_softmax: logSoftmaxCase,
+  log_softmax_grad: logSoftmaxGradCase,
+  logsumexp: logsumexpCase,
+  max: maxCase,
+  mean: meanCase,
+  min: minCase,
+  softmax: softmaxCase,
+  softmax_grad: softmaxGradCase,
   sum: sumCase,
   // products
   matmul: matmulCase,
@@ -66,6 +157,13 @@ export const composedCases: Readonly<Record<string, OpCase>> = {
   pad: padCase,
   split: splitCase,
   stack: stackCase,
+  all: allCase,
+  any: anyCase,
+  isFinite: isFiniteCase,
+  logicalNot: logicalNotCase,
+  reciprocal: reciprocalCase,
+  square: squareCase,
+  variance: varianceCase,
 };
 
 export const allCases: Readonly<Record<string, OpCase>> = { ...opCases, ...composedCases };

@@ -2,6 +2,8 @@
 import type { DType } from '../tensor/dtype';
 import { dtypeCode } from '../tensor/dtype';
 import type { Tensor } from '../tensor/tensor';
+import { detached } from '../autograd/tape';
+import { requireTensor } from './arguments';
 import { checkInPlace, defineOp, type Op } from './define';
 
 // The tape casts gradients back to the dtype of the input.
@@ -13,6 +15,21 @@ export const castOp: Op<'cast'> = defineOp('cast', { vjp: ({ dy }) => [dy] });
  */
 export function cast(x: Tensor, dtype: DType): Tensor {
   return castOp.one([x], { dtype: dtypeCode(dtype, 'cast') });
+}
+
+/** A copy in memory of its own; gradients flow through. */
+export function clone(x: Tensor): Tensor {
+  return cast(x, requireTensor('clone', 'x', x).dtype);
+}
+
+/** x itself where its elements lie in row-major order, otherwise a copy that does. */
+export function contiguous(x: Tensor): Tensor {
+  return requireTensor('contiguous', 'x', x).isContiguous ? x : clone(x);
+}
+
+/** The same values and memory, cut off the graph: no gradient flows through. */
+export function detach(x: Tensor): Tensor {
+  return detached(requireTensor('detach', 'x', x));
 }
 
 export const copyOp: Op<'copy'> = defineOp('copy');
@@ -29,6 +46,11 @@ export function copy_(target: Tensor, source: Tensor): Tensor {
 }
 
 export const fillOp: Op<'fill'> = defineOp('fill');
+
+/** Writes 0 into every element of `target` and returns it. Not recorded. */
+export function zero_(target: Tensor): Tensor {
+  return fill_(target, 0);
+}
 
 /** Writes one value into every element of `target` and returns it. Not recorded. */
 export function fill_(target: Tensor, value: number): Tensor {

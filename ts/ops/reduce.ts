@@ -3,7 +3,13 @@ import { ArgumentError } from '../error';
 import { describe } from '../tensor/dtype';
 import { invokeView } from '../tensor/invoke';
 import type { Tensor } from '../tensor/tensor';
+import { requireTensor } from './arguments';
+import { div, sub } from './arithmetic';
+import { cast } from './cast';
+import { eq, ne } from './compare';
 import { defineOp, type Op } from './define';
+import { square } from './power';
+import { where } from './where';
 
 /** One dimension, several, or none for all; negative ones count from the end. */
 export type ReduceDims = number | readonly number[] | undefined;
@@ -44,4 +50,87 @@ export const sumOp: Op<'sum'> = defineOp('sum', {
 /** Sum over `dims` (default: all). Integers and bool give int32, which wraps. The sum of nothing is 0. */
 export function sum(x: Tensor, dims?: ReduceDims, options: ReduceOptions = {}): Tensor {
   return sumOp.one([x], reduceAttrs('sum', dims, options));
+}
+
+export const meanOp: Op<'mean'> = defineOp('mean', {
+  vjp: ({ dy, attrs, shapes: [shape] }) => [
+    shape && spread(div(dy, product(shape) / Math.max(1, dy.size)), shape, attrs),
+  ],
+});
+
+/**
+ * Mean over `dims` (default: all). The mean of nothing is NaN.
+ *
+ * @throws DTypeError for integers and bool
+ */
+export function mean(x: Tensor, dims?: ReduceDims, options: ReduceOptions = {}): Tensor {
+  return meanOp.one([x], reduceAttrs('mean', dims, options));
+}
+
+/** The gradient goes to where the extreme was; where several are equal, each gets the same part. */
+function toExtremes(dy: Tensor, x: Tensor, y: Tensor, attrs: ReduceAttrs): Tensor {
+  const at = eq(x, spread(y, x.shape, attrs));
+  const each = div(dy, cast(sum(at, attrs.dims, { keepdim: attrs.keepdim }), dy.dtype));
+  return where(at, spread(each, x.shape, attrs), 0);
+}
+
+export const maxOp: Op<'max'> = defineOp('max', {
+  save: ['x', 'y'],
+  vjp: ({ dy, saved, attrs }) => [toExtremes(dy, saved.x, saved.y, attrs)],
+});
+
+/**
+ * Largest element over `dims` (default: all); NaN where any is NaN. Equal ones share the gradient.
+ *
+ * @throws ShapeError where there is no element to take
+ */
+export function max(x: Tensor, dims?: ReduceDims, options: ReduceOptions = {}): Tensor {
+  return maxOp.one([x], reduceAttrs('max', dims, options));
+}
+
+export const minOp: Op<'min'> = defineOp('min', {
+  save: ['x', 'y'],
+  vjp: ({ dy, saved, attrs }) => [toExtremes(dy, saved.x, saved.y, attrs)],
+});
+
+/** Smallest element over `dims` (default: all); otherwise as `max`. */
+export function min(x: Tensor, dims?: ReduceDims, options: ReduceOptions = {}): Tensor {
+  return minOp.one([x], reduceAttrs('min', dims, options));
+}
+
+/** Whether any element over `dims` (default: all) is true, that is, not 0. Of nothing: false. */
+export function any(x: Tensor, dims?: ReduceDims, options: ReduceOptions = {}): Tensor {
+  return ne(sumOp.one([ne(x, 0)], reduceAttrs('any', dims, options)), 0);
+}
+
+/** Whether all elements over `dims` (default: all) are true, that is, not 0. Of nothing: true. */
+export function all(x: Tensor, dims?: ReduceDims, options: ReduceOptions = {}): Tensor {
+  return eq(sumOp.one([eq(x, 0)], reduceAttrs('all', dims, options)), 0);
+}
+
+export interface VarOptions extends ReduceOptions {
+  /** Divides by n - correction. Default 1 (sample variance). */
+  readonly correction?: number;
+}
+
+/**
+ * Variance over `dims` (default: all), in two passes. bfloat16 is computed in float32.
+ *
+ * @throws DTypeError for integers and bool
+ */
+export function variance(x: Tensor, dims?: ReduceDims, options: VarOptions = {}): Tensor {
+  const attrs = reduceAttrs('variance', dims, options);
+  const { correction = 1 } = options;
+  if (typeof correction !== 'number' || Number.isNaN(correction))
+    throw new ArgumentError(`variance: correction must be a number, got ${describe(correction)}`);
+  const wide = requireTensor('variance', 'x', x).dtype === 'bfloat16' ? cast(x, 'float32') : x;
+  const centred = sub(wide, meanOp.one([wide], { dims: attrs.dims, keepdim: true }));
+  const squares = sumOp.one([square(centred)], attrs);
+  const n = product(x.shape) / Math.max(1, squares.size);
+  const result = div(squares, Math.max(0, n - correction));
+  return x.dtype === 'bfloat16' ? cast(result, 'bfloat16') : result;
+}
+
+function product(shape: readonly number[]): number {
+  return shape.reduce((n, size) => n * size, 1);
 }

@@ -3,18 +3,45 @@ import type { OpName } from '../native/schema.gen';
 import { arangeOp } from './arange';
 import { addOp, divOp, mulOp, negOp, subOp } from './arithmetic';
 import { castOp, copyOp, fillOp } from './cast';
+import { eqOp, geOp, gtOp, leOp, logicalAndOp, logicalOrOp, logicalXorOp, ltOp, neOp } from './compare';
 import { concatOp } from './concat';
 import type { Op } from './define';
 import { gatherOp, indexSelectBackwardOp, indexSelectOp, scatterAddOp } from './indexing';
 import { attentionBackwardOp, attentionOp } from './attention';
 import { linearOp } from './linear';
 import { matmulOp } from './matmul';
+import { maximumOp, minimumOp, powOp } from './power';
 import { normalOp, randomIntegersOp, randomPermutationOp, truncNormalOp, uniformOp } from './random';
-import { sumOp } from './reduce';
 import { rmsNormBackwardOp, rmsNormOp } from './rms_norm';
 import { ropeOp } from './rope';
 import { swigluBackwardOp, swigluOp } from './swiglu';
-import { expOp, logOp } from './unary';
+import { maxOp, meanOp, minOp, sumOp } from './reduce';
+import { argmaxOp, logSoftmaxGradOp, logSoftmaxOp, logsumexpOp, softmaxGradOp, softmaxOp } from './softmax';
+import {
+  absOp,
+  clampGradOp,
+  clampOp,
+  cosOp,
+  expOp,
+  geluGradOp,
+  geluOp,
+  geluTanhGradOp,
+  geluTanhOp,
+  logOp,
+  reluGradOp,
+  reluOp,
+  rsqrtOp,
+  sigmoidGradOp,
+  sigmoidOp,
+  signOp,
+  siluGradOp,
+  siluOp,
+  sinOp,
+  sqrtOp,
+  tanhGradOp,
+  tanhOp,
+} from './unary';
+import { whereOp } from './where';
 
 export const opTable: { readonly [K in OpName]: Op<K> } = {
   // copies
@@ -24,12 +51,54 @@ export const opTable: { readonly [K in OpName]: Op<K> } = {
   // elementwise
   add: addOp,
   div: divOp,
+  maximum: maximumOp,
+  minimum: minimumOp,
   mul: mulOp,
+  pow: powOp,
   sub: subOp,
+  eq: eqOp,
+  ge: geOp,
+  gt: gtOp,
+  le: leOp,
+  logical_and: logicalAndOp,
+  logical_or: logicalOrOp,
+  logical_xor: logicalXorOp,
+  lt: ltOp,
+  ne: neOp,
+  where: whereOp,
+  abs: absOp,
+  clamp: clampOp,
+  clamp_grad: clampGradOp,
+  cos: cosOp,
   exp: expOp,
+  gelu: geluOp,
+  gelu_grad: geluGradOp,
+  gelu_tanh: geluTanhOp,
+  gelu_tanh_grad: geluTanhGradOp,
   log: logOp,
   neg: negOp,
+  relu: reluOp,
+  relu_grad: reluGradOp,
+  rsqrt: rsqrtOp,
+  sigmoid: sigmoidOp,
+  sigmoid_grad: sigmoidGradOp,
+  sign: signOp,
+  silu: siluOp,
+  silu_grad: siluGradOp,
+  sin: sinOp,
+  sqrt: sqrtOp,
+  tanh: tanhOp,
+  tanh_grad: tanhGradOp,
   // reductions
+  argmax: argmaxOp,
+  log_softmax: logSoftmaxOp,
+  log_softmax_grad: logSoftmaxGradOp,
+  logsumexp: logsumexpOp,
+  max: maxOp,
+  mean: meanOp,
+  min: minOp,
+  softmax: softmaxOp,
+  softmax_grad: softmaxGradOp,
   sum: sumOp,
   // products
   matmul: matmulOp,

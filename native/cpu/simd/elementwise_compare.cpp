@@ -1,0 +1,33 @@
+// Comparisons and logic: the functor in numerics/elementwise.h, the list in ops.def.
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <type_traits>
+
+#include "core/context.h"
+#include "cpu/strided.h"
+#include "numerics/hd.h"
+#include "ops/op.h"
+
+#include "cpu/simd/begin.h"
+
+#include "cpu/simd/vec.h"
+
+#include "cpu/simd/math.h"
+
+#include "numerics/elementwise.h"
+
+#include "cpu/simd/elementwise.h"
+
+namespace hrm::cpu::HRM_ISA {
+
+#define HRM_COMPARE(name)                                                                                              \
+  void name(Call &call) {                                                                                              \
+    dispatch_all(call.in[0].dtype,                                                                                     \
+                 [&](auto tag) { compare_loop<typename decltype(tag)::type>(call, numerics::name{}); });               \
+  }
+#include "ops/ops.def"
+
+} // namespace hrm::cpu::HRM_ISA
+
+#include "cpu/simd/end.h"

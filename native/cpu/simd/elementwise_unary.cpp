@@ -1,0 +1,36 @@
+// Elementwise ops of one operand: the functor in numerics/elementwise.h, the list in ops.def.
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <type_traits>
+
+#include "core/context.h"
+#include "cpu/strided.h"
+#include "numerics/hd.h"
+#include "ops/op.h"
+
+#include "cpu/simd/begin.h"
+
+#include "cpu/simd/vec.h"
+
+#include "cpu/simd/math.h"
+
+#include "numerics/elementwise.h"
+
+#include "cpu/simd/elementwise.h"
+
+namespace hrm::cpu::HRM_ISA {
+
+#define HRM_DISPATCH_kAny dispatch_all
+#define HRM_DISPATCH_kNumber dispatch_all
+#define HRM_DISPATCH_kFloat dispatch_float
+#define HRM_UNARY(name, domain)                                                                                        \
+  void name(Call &call) {                                                                                              \
+    HRM_DISPATCH_##domain(call.in[0].dtype,                                                                            \
+                          [&](auto tag) { unary_loop<typename decltype(tag)::type>(call, numerics::name{}); });        \
+  }
+#include "ops/ops.def"
+
+} // namespace hrm::cpu::HRM_ISA
+
+#include "cpu/simd/end.h"
