@@ -5,6 +5,7 @@ import { addCase, divCase, mulCase, negCase, subCase } from './arithmetic';
 import { castCase, copyCase, fillCase } from './cast';
 import { matmulCase } from './matmul';
 import { sumCase } from './reduce';
+import { adamAtan2Case, emaCase, signSgdCase } from './optimizers';
 import { expCase, logCase } from './unary';
 
 export const opCases: { readonly [K in OpName]: OpCase } = {
@@ -24,6 +25,10 @@ export const opCases: { readonly [K in OpName]: OpCase } = {
   sum: sumCase,
   // products
   matmul: matmulCase,
+  // optimisers
+  adam_atan2: adamAtan2Case,
+  ema: emaCase,
+  sign_sgd: signSgdCase,
 };
 
 /** Public functions that are views or composed of other ops, with the same demands. */

@@ -5,6 +5,7 @@ import { castOp, copyOp, fillOp } from './cast';
 import type { Op } from './define';
 import { matmulOp } from './matmul';
 import { sumOp } from './reduce';
+import { adamAtan2Op, emaOp, signSgdOp } from './optimizers';
 import { expOp, logOp } from './unary';
 
 export const opTable: { readonly [K in OpName]: Op<K> } = {
@@ -24,4 +25,8 @@ export const opTable: { readonly [K in OpName]: Op<K> } = {
   sum: sumOp,
   // products
   matmul: matmulOp,
+  // optimisers
+  adam_atan2: adamAtan2Op,
+  ema: emaOp,
+  sign_sgd: signSgdOp,
 };
