@@ -65,6 +65,7 @@ import {
   tanhCase,
   tanhGradCase,
 } from './unary';
+import { adamAtan2Case, emaCase, signSgdCase } from './optimizers';
 
 export const opCases: { readonly [K in OpName]: OpCase } = {
   // copies
@@ -147,6 +148,10 @@ export const opCases: { readonly [K in OpName]: OpCase } = {
   swiglu_backward: swigluBackwardCase,
   attention: attentionCase,
   attention_backward: attentionBackwardCase,
+  // optimisers
+  adam_atan2: adamAtan2Case,
+  ema: emaCase,
+  sign_sgd: signSgdCase,
 };
 
 /** Public functions that are views or composed of other ops, with the same demands. */

@@ -18,10 +18,16 @@ const mainModule = path.resolve(__dirname, '../../ts/cli/main.js');
 // What bin/hrm.cjs does, with the command line that was compiled for the tests.
 const script = 'require(process.argv[1]).main(process.argv.slice(2)).then((code) => { process.exitCode = code; })';
 
+/** The program and its arguments that run the command line. */
+export function cliProcess(args: readonly string[]): string[] {
+  return [process.execPath, '-e', script, mainModule, ...args];
+}
+
 /** Runs the command line in a process of its own. */
 export function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['-e', script, mainModule, ...args], {
+    const [program, ...rest] = cliProcess(args);
+    const child = spawn(program!, rest, {
       cwd: options.cwd,
       env: { ...process.env, HRM_DEBUG: '', ...options.env },
     });

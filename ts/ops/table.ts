@@ -42,6 +42,7 @@ import {
   tanhOp,
 } from './unary';
 import { whereOp } from './where';
+import { adamAtan2Op, emaOp, signSgdOp } from './optimizers';
 
 export const opTable: { readonly [K in OpName]: Op<K> } = {
   // copies
@@ -124,4 +125,8 @@ export const opTable: { readonly [K in OpName]: Op<K> } = {
   swiglu_backward: swigluBackwardOp,
   attention: attentionOp,
   attention_backward: attentionBackwardOp,
+  // optimisers
+  adam_atan2: adamAtan2Op,
+  ema: emaOp,
+  sign_sgd: signSgdOp,
 };

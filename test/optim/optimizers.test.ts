@@ -1,0 +1,152 @@
+import { describe, expect, it } from '@jest/globals';
+import {
+  ArgumentError,
+  backward,
+  copy_,
+  FormatError,
+  mul,
+  noGrad,
+  sum,
+  type Tensor,
+  tensor,
+  zeros,
+} from '../../ts/index';
+import { memory } from '../../ts/native/runtime';
+import { AdamATan2 } from '../../ts/optim/adam_atan2';
+import { Ema } from '../../ts/optim/ema';
+import { SparseSignSGD } from '../../ts/optim/sign_sgd';
+
+const yes = tensor(true);
+const no = tensor(false);
+const lr = tensor(0.1);
+const values = (t: Tensor): number[] => Array.from(t.dataSync());
+const leaf = (data: number[]): Tensor => tensor(data, { requiresGrad: true });
+
+/** Gradient 2 p of sum(p^2). */
+function descend(p: Tensor): void {
+  backward(sum(mul(p, p)));
+}
+
+describe('AdamATan2', () => {
+  it('goes down a bowl', () => {
+    const p = leaf([1, -2, 0.5]);
+    const optimizer = new AdamATan2([['p', p]], { weightDecay: 0 });
+    for (let i = 0; i < 60; i++) {
+      descend(p);
+      optimizer.step(lr, yes);
+      p.grad = undefined;
+    }
+    for (const x of values(p)) expect(Math.abs(x)).toBeLessThan(0.3);
+  });
+
+  it('leaves parameters without gradient alone, decay included', () => {
+    const [p, q] = [leaf([1]), leaf([3])];
+    const optimizer = new AdamATan2(
+      [
+        ['p', p],
+        ['q', q],
+      ],
+      { weightDecay: 1 },
+    );
+    descend(p);
+    optimizer.step(lr, yes);
+    expect(values(q)).toEqual([3]);
+    expect(values(p)).not.toEqual([1]);
+  });
+
+  it('changes nothing, the number of updates included, where a value is not finite', () => {
+    const p = leaf([1, 2]);
+    const optimizer = new AdamATan2([['p', p]]);
+    descend(p);
+    const before = [...optimizer.stateDict()].map(([name, t]) => [name, values(t)]);
+    optimizer.step(lr, no);
+    expect(values(p)).toEqual([1, 2]);
+    expect([...optimizer.stateDict()].map(([name, t]) => [name, values(t)])).toEqual(before);
+  });
+
+  it('goes on from saved state as if it had not stopped', () => {
+    const run = (steps: number, resumeAt: number): number[] => {
+      let p = leaf([1, -2]);
+      let optimizer = new AdamATan2([['p', p]], { weightDecay: 0.1 });
+      for (let i = 0; i < steps; i++) {
+        if (i === resumeAt) {
+          const next = leaf(values(p));
+          const fresh = new AdamATan2([['p', next]], { weightDecay: 0.1 });
+          fresh.loadStateDict(optimizer.stateDict());
+          [p, optimizer] = [next, fresh];
+        }
+        descend(p);
+        optimizer.step(lr, yes);
+        p.grad = undefined;
+      }
+      return values(p);
+    };
+    expect(run(6, 3)).toEqual(run(6, -1));
+  });
+
+  it('allocates nothing that stays', () => {
+    const p = leaf([1, -2]);
+    const optimizer = new AdamATan2([['p', p]]);
+    descend(p);
+    optimizer.step(lr, yes);
+    const { liveTensors } = memory();
+    optimizer.step(lr, yes);
+    expect(memory().liveTensors).toBe(liveTensors);
+    optimizer.dispose();
+    expect(memory().liveTensors).toBe(liveTensors - 3);
+  });
+
+  it.each([
+    [() => new AdamATan2([]), /AdamATan2: there must be at least one parameter/],
+    [() => new AdamATan2([['p', leaf([1])]], { weightDecay: -1 }), /weightDecay must be at least 0, got -1/],
+  ])('refuses %s', (make, message) => {
+    expect(make).toThrow(message);
+    expect(make).toThrow(ArgumentError);
+  });
+
+  it('refuses the state of other parameters and keeps its own', () => {
+    const optimizer = new AdamATan2([['p', leaf([1])]]);
+    const other = new AdamATan2([['q', leaf([1])]]);
+    expect(() => optimizer.loadStateDict(other.stateDict())).toThrow(FormatError);
+    const larger = new AdamATan2([['p', leaf([1, 2])]]);
+    expect(() => optimizer.loadStateDict(larger.stateDict())).toThrow(/m\.p must have shape \[1\], got \[2\]/);
+  });
+});
+
+describe('SparseSignSGD', () => {
+  it('moves only the rows in use, each once', () => {
+    const weights = tensor([[1], [1], [1]]);
+    const optimizer = new SparseSignSGD(weights, { weightDecay: 0.5 });
+    optimizer.step(tensor(Int32Array.of(2, 0, 2)), tensor([[3], [0], [-1]]), lr, yes);
+    const [a, b, c] = values(weights);
+    expect(a).toBeCloseTo(0.95, 6);
+    expect(b).toBe(1);
+    expect(c).toBeCloseTo(0.95 - 0.1, 6);
+  });
+});
+
+describe('Ema', () => {
+  it('averages, swaps in and puts back', async () => {
+    const p = leaf([1]);
+    const ema = new Ema([['p', p]], { decay: 0.5 });
+    noGrad(() => copy_(p, tensor([3])));
+    ema.update(yes);
+    ema.update(no);
+    expect(values(ema.stateDict().get('p')!)).toEqual([2]);
+    const { liveTensors } = memory();
+    await expect(
+      ema.swapped(() => {
+        expect(values(p)).toEqual([2]);
+        return Promise.reject(new Error('in between'));
+      }),
+    ).rejects.toThrow('in between');
+    expect(values(p)).toEqual([3]);
+    expect(memory().liveTensors).toBe(liveTensors);
+    ema.apply();
+    expect(values(p)).toEqual([2]);
+  });
+
+  it('refuses a decay out of range', () => {
+    expect(() => new Ema([['p', zeros([1])]], { decay: 2 })).toThrow(/decay must be in \[0, 1\], got 2/);
+  });
+});

@@ -1,0 +1,84 @@
+import { noGrad } from '../autograd/no_grad';
+import { ArgumentError } from '../error';
+import { addOp } from '../ops/arithmetic';
+import { cast } from '../ops/cast';
+import { adamAtan2_ } from '../ops/optimizers';
+import { zeros } from '../tensor/create';
+import { keep, tidy } from '../tensor/scope';
+import type { Tensor } from '../tensor/tensor';
+import { type NamedTensor, restoreState } from './state';
+
+export interface AdamOptions {
+  readonly beta1?: number;
+  readonly beta2?: number;
+  readonly weightDecay?: number;
+}
+
+/**
+ * AdamATan2 on dense parameters (HRM section 4, arXiv 2407.05872): Adam whose division is an arctangent, so that it has no
+ * epsilon. Decay is decoupled and applies to every parameter. Reads nothing on the host.
+ */
+export class AdamATan2 {
+  readonly #parameters: readonly NamedTensor[];
+  readonly #m: Tensor[];
+  readonly #v: Tensor[];
+  /** Updates made, int32 []. */
+  readonly #step: Tensor;
+  readonly #options: Required<AdamOptions>;
+
+  /** @throws ArgumentError for no parameters or options out of range */
+  constructor(parameters: readonly NamedTensor[], options: AdamOptions = {}) {
+    const { beta1 = 0.9, beta2 = 0.95, weightDecay = 0 } = options;
+    if (parameters.length === 0) throw new ArgumentError('AdamATan2: there must be at least one parameter');
+    if (!(weightDecay >= 0)) throw new ArgumentError(`AdamATan2: weightDecay must be at least 0, got ${weightDecay}`);
+    this.#parameters = [...parameters];
+    this.#options = { beta1, beta2, weightDecay };
+    const moments = (): Tensor[] => parameters.map(([, p]) => keep(zeros(p.shape, { dtype: p.dtype })));
+    this.#m = moments();
+    this.#v = moments();
+    this.#step = keep(zeros([], { dtype: 'int32' }));
+  }
+
+  /**
+   * One update from the parameters' `.grad`; a parameter without one stays as it is.
+   *
+   * @param lr float32 []
+   * @param finite bool []: where it is false nothing changes
+   */
+  step(lr: Tensor, finite: Tensor): void {
+    const used = this.#parameters.flatMap(([, p], i) => (p.grad === undefined ? [] : [i]));
+    const pick = (list: readonly Tensor[]): Tensor[] => used.map((i) => list[i]!);
+    const parameters = this.#parameters.map(([, p]) => p);
+    noGrad(() => {
+      tidy(() => {
+        addOp.into([this.#step, cast(finite, 'int32')]);
+      });
+      adamAtan2_(
+        {
+          parameters: pick(parameters),
+          m: pick(this.#m),
+          v: pick(this.#v),
+          gradients: used.map((i) => parameters[i]!.grad!),
+        },
+        { step: this.#step, lr, finite },
+        this.#options,
+      );
+    });
+  }
+
+  /** The living state by name: `step`, `m.<parameter>`, `v.<parameter>`. */
+  stateDict(): Map<string, Tensor> {
+    const moments = (prefix: string, list: readonly Tensor[]): [string, Tensor][] =>
+      this.#parameters.map(([name], i) => [`${prefix}.${name}`, list[i]!]);
+    return new Map([['step', this.#step], ...moments('m', this.#m), ...moments('v', this.#v)]);
+  }
+
+  /** @throws FormatError when it is not the state of these parameters */
+  loadStateDict(state: ReadonlyMap<string, Tensor>): void {
+    restoreState('AdamATan2.loadStateDict', this.stateDict(), state);
+  }
+
+  dispose(): void {
+    for (const tensor of this.stateDict().values()) tensor.dispose();
+  }
+}
