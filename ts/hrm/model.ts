@@ -94,6 +94,11 @@ export class Hrm extends Module {
       this.#rope = ropeTables(totalSeqLen(config), headDim(config), { theta: config.ropeTheta });
   }
 
+  /** The rotation's tables [S, d], where positions are rotary. */
+  get ropeTables(): { cos: Tensor; sin: Tensor } | undefined {
+    return this.#rope;
+  }
+
   /** Initial states for a batch: [B, S, D] views of H_init and L_init in forward dtype. */
   initialStates(batchSize: number): States {
     const shape = [batchSize, totalSeqLen(this.config), this.config.hidden];
