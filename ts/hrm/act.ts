@@ -7,7 +7,7 @@ import { logicalAnd, logicalOr } from '../ops/logic';
 import { maximum } from '../ops/arithmetic';
 import { type Generator, rand, randint } from '../ops/random';
 import { sigmoid } from '../ops/unary';
-import { reshape } from '../ops/views';
+import { reshape } from '../ops/reshape';
 import { where } from '../ops/where';
 import { ones, zeros } from '../tensor/create';
 import type { Tensor } from '../tensor/tensor';

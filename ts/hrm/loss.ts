@@ -53,9 +53,9 @@ export function actLoss(config: Pick<ModelConfig, 'lossType'>, carry: Carry, out
 
   const judged = noGrad(() => {
     const scored = ne(labels, IGNORE_LABEL);
-    const nScored = sum(scored, { dims: [1] });
+    const nScored = sum(scored, 1);
     const correct = logicalAnd(scored, eq(argmax(logits, { dim: 2 }), labels));
-    const nCorrect = sum(correct, { dims: [1] });
+    const nCorrect = sum(correct, 1);
     const perRow = cast(maximum(nScored, 1), logits.dtype === 'float64' ? 'float64' : 'float32');
     return { nScored, nCorrect, perRow, rowIsCorrect: eq(nCorrect, nScored) };
   });
@@ -65,7 +65,7 @@ export function actLoss(config: Pick<ModelConfig, 'lossType'>, carry: Carry, out
     ignoreIndex: IGNORE_LABEL,
     reduction: 'none',
   });
-  const lmLoss = sum(div(sum(tokenLosses, { dims: [1] }), judged.perRow));
+  const lmLoss = sum(div(sum(tokenLosses, 1), judged.perRow));
   const qHaltLoss = bceWithLogits(qHalt, cast(judged.rowIsCorrect, qHalt.dtype), { reduction: 'sum' });
   const qContinueLoss = targetQContinue
     ? bceWithLogits(qContinue, targetQContinue, { reduction: 'sum' })

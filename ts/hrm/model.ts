@@ -7,14 +7,14 @@ import { Module } from '../nn/module';
 import { SparseEmbedding } from '../nn/sparse_embedding';
 import { add, mul } from '../ops/arithmetic';
 import { cast } from '../ops/cast';
-import { concat } from '../ops/concat';
+import { concat, pad } from '../ops/concat';
 import { lLoop, type LoopOptions, type States } from '../ops/l_loop';
 import { type BlockWeights, level } from '../ops/level';
 import { linear } from '../ops/linear';
-import { pad } from '../ops/pad';
 import { type Generator, truncNormal } from '../ops/random';
 import { ropeTables } from '../ops/rope';
-import { expand, reshape, slice } from '../ops/views';
+import { expand, reshape } from '../ops/reshape';
+import { narrow, select } from '../ops/slice';
 import { full, zeros } from '../tensor/create';
 import type { Tensor } from '../tensor/tensor';
 import { gradLSteps, headDim, type ModelConfig, swigluInnerSize, totalSeqLen } from './config';
@@ -178,19 +178,16 @@ export class Hrm extends Module {
 
   /** The language-model head on every token but the puzzle's. @param zH [B, S, D] */
   logits(zH: Tensor): Tensor {
-    const { puzzleEmbLen } = this.config;
-    return linear(slice(zH, 1, puzzleEmbLen, totalSeqLen(this.config)), this.#forward(this.#lmHead.weight));
+    const { puzzleEmbLen, seqLen } = this.config;
+    return linear(narrow(zH, 1, puzzleEmbLen, seqLen), this.#forward(this.#lmHead.weight));
   }
 
   /** The Q head on token 0. @param zH [B, S, D] */
   qValues(zH: Tensor): { qHalt: Tensor; qContinue: Tensor } {
-    const [batch, , hidden] = zH.shape as [number, number, number];
-    const token = reshape(slice(zH, 1, 0, 1), [batch, hidden]);
-    const q = linear(token, this.#forward(this.#qHead.weight), this.#forward(this.#qHead.bias));
+    const q = linear(select(zH, 1, 0), this.#forward(this.#qHead.weight), this.#forward(this.#qHead.bias));
     // float64 stays as it is: the twin of gradient checks.
     const q32 = this.config.forwardDtype === 'float64' ? q : cast(q, 'float32');
-    const column = (i: number): Tensor => reshape(slice(q32, 1, i, i + 1), [batch]);
-    return { qHalt: column(0), qContinue: column(1) };
+    return { qHalt: select(q32, 1, 0), qContinue: select(q32, 1, 1) };
   }
 
   heads(zH: Tensor): Heads {

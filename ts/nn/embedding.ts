@@ -1,4 +1,4 @@
-import { embedding } from '../ops/embedding';
+import { embedding } from '../ops/indexing';
 import { type Generator, truncNormal } from '../ops/random';
 import type { Tensor } from '../tensor/tensor';
 import { Module } from './module';

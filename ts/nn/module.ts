@@ -1,6 +1,6 @@
 import { FormatError } from '../error';
 import { noGrad } from '../autograd/no_grad';
-import { copy_ } from '../ops/copy';
+import { copy_ } from '../ops/cast';
 import type { Tensor } from '../tensor/tensor';
 
 /**

@@ -1,5 +1,5 @@
 import { noGrad } from '../autograd/no_grad';
-import { embedding } from '../ops/embedding';
+import { embedding } from '../ops/indexing';
 import { zeros } from '../tensor/create';
 import type { Tensor } from '../tensor/tensor';
 import { Module } from './module';

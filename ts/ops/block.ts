@@ -5,7 +5,8 @@ import { linear } from './linear';
 import { rmsNorm } from './rms_norm';
 import { rope } from './rope';
 import { swiglu } from './swiglu';
-import { reshape, slice, transpose } from './views';
+import { reshape, transpose } from './reshape';
+import { select } from './slice';
 
 /** Weights of a block whose tokens mix by attention. */
 export interface AttentionWeights {
@@ -43,9 +44,8 @@ function mixByAttention(h: Tensor, weights: AttentionWeights, options: BlockOpti
   const [batch, seqLen, hidden] = h.shape as [number, number, number];
   const { nHeads } = options;
   const qkv = reshape(linear(h, weights.qkv), [batch, seqLen, 3, nHeads, hidden / nHeads]);
-  const part = (i: number): Tensor => reshape(slice(qkv, 2, i, i + 1), [batch, seqLen, nHeads, hidden / nHeads]);
   const rotate = (x: Tensor): Tensor => (options.rope ? rope(x, options.rope.cos, options.rope.sin) : x);
-  const y = attention(rotate(part(0)), rotate(part(1)), part(2));
+  const y = attention(rotate(select(qkv, 2, 0)), rotate(select(qkv, 2, 1)), select(qkv, 2, 2));
   return linear(reshape(y, [batch, seqLen, hidden]), weights.o);
 }
 
