@@ -2,9 +2,8 @@
 import { noGrad } from '../autograd/no_grad';
 import { detached } from '../autograd/tape';
 import { add } from '../ops/arithmetic';
-import { ge, gt, lt } from '../ops/compare';
-import { logicalAnd, logicalOr } from '../ops/logic';
-import { maximum } from '../ops/arithmetic';
+import { ge, gt, logicalAnd, logicalOr, lt } from '../ops/compare';
+import { maximum } from '../ops/power';
 import { type Generator, rand, randint } from '../ops/random';
 import { sigmoid } from '../ops/unary';
 import { reshape } from '../ops/reshape';

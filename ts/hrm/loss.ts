@@ -1,13 +1,13 @@
 /** The training loss and the metrics of one segment (HRM section 3, steps 4 and 5). */
 import { noGrad } from '../autograd/no_grad';
 import { detached } from '../autograd/tape';
-import { add, div, maximum, mul } from '../ops/arithmetic';
+import { add, div, mul } from '../ops/arithmetic';
 import { bceWithLogits } from '../ops/bce_with_logits';
 import { cast } from '../ops/cast';
-import { eq, ge, gt, ne } from '../ops/compare';
+import { eq, ge, gt, logicalAnd, ne } from '../ops/compare';
 import { crossEntropy } from '../ops/cross_entropy';
 import { stack } from '../ops/concat';
-import { logicalAnd } from '../ops/logic';
+import { maximum } from '../ops/power';
 import { argmax, sum } from '../ops/reduce';
 import { where } from '../ops/where';
 import { zeros } from '../tensor/create';
