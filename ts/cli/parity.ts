@@ -1,0 +1,48 @@
+/** `hrm parity`: this engine against stored outputs of the reference implementation. */
+import { parity } from '../train/parity';
+import type { ParityRow } from '../train/parity_compare';
+import { defineCommand, EXIT_FAILURE, EXIT_OK } from './command';
+
+const number = (value: number): string => (value === 0 ? '0' : value.toExponential(2));
+
+/** A table, one row a tensor; the last line counts. */
+export function renderParity(rows: readonly ParityRow[]): string {
+  const width = Math.max(...rows.map((row) => row.name.length));
+  const lines = rows.map(({ name, kind, error, bound, ok, chained }) =>
+    [
+      name.padEnd(width),
+      kind.padEnd(9),
+      number(error).padStart(9),
+      number(bound).padStart(9),
+      (chained === undefined ? '' : number(chained)).padStart(9),
+      ok ? 'ok' : 'FAIL',
+    ].join('  '),
+  );
+  const head = [
+    'tensor'.padEnd(width),
+    'measure'.padEnd(9),
+    'error'.padStart(9),
+    'bound'.padStart(9),
+    'chained'.padStart(9),
+    '',
+  ];
+  const failed = rows.filter((row) => !row.ok).length;
+  return [head.join('  '), ...lines, '', `${rows.length - failed} of ${rows.length} within their bounds`, ''].join('\n');
+}
+
+export const parityCommand = defineCommand({
+  command: 'parity <dir>',
+  describe: 'Compare with stored outputs and gradients of the reference implementation',
+  examples: [['$0 parity fixtures/s16_rope_stablemax', 'every tensor with its error and bound; exit 1 when one exceeds it']],
+  options: (parser) =>
+    parser.positional('dir', {
+      type: 'string',
+      demandOption: true,
+      describe: 'folder with ref.safetensors and ref.json',
+    }),
+  run: ({ dir }) => {
+    const rows = parity(dir);
+    process.stdout.write(renderParity(rows));
+    return rows.every((row) => row.ok) ? EXIT_OK : EXIT_FAILURE;
+  },
+});

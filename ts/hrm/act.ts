@@ -1,0 +1,137 @@
+/** Adaptive computation time: one segment of a batch as a pure function (HRM section 3). */
+import { noGrad } from '../autograd/no_grad';
+import { detached } from '../autograd/tape';
+import { add } from '../ops/arithmetic';
+import { ge, gt, logicalAnd, logicalOr, lt } from '../ops/compare';
+import { maximum } from '../ops/power';
+import { type Generator, rand, randint } from '../ops/random';
+import { sigmoid } from '../ops/unary';
+import { reshape } from '../ops/reshape';
+import { where } from '../ops/where';
+import { ones, zeros } from '../tensor/create';
+import type { Tensor } from '../tensor/tensor';
+import type { Hrm } from './model';
+
+/** A batch of puzzles. */
+export interface BatchTensors {
+  /** int32 [B, seqLen] */
+  inputs: Tensor;
+  /** int32 [B, seqLen]; -100: not scored */
+  labels: Tensor;
+  /** int32 [B] */
+  puzzleIdentifiers: Tensor;
+}
+
+/** What one segment leaves to the next. */
+export interface Carry {
+  /** [B, S, D] in forward dtype, detached */
+  zH: Tensor;
+  zL: Tensor;
+  /** int32 [B]: segments done on the current rows */
+  steps: Tensor;
+  /** bool [B]: rows to be replaced by fresh ones */
+  halted: Tensor;
+  /** The rows in use. */
+  current: BatchTensors;
+}
+
+export interface StepOutputs {
+  /** [B, seqLen, V] in forward dtype */
+  logits: Tensor;
+  /** [B] float32 */
+  qHalt: Tensor;
+  qContinue: Tensor;
+  /** [B] float32; only in training with the official halting loss and M > 1 */
+  targetQContinue: Tensor | undefined;
+  /** [B, puzzleEmbNdim]: leaf that receives the gradient of the puzzle embedding's rows in use */
+  puzzleRows: Tensor | undefined;
+}
+
+export interface ActOptions {
+  /** Halting by Q, exploration and the Q target; otherwise every row runs M segments. */
+  training: boolean;
+  /** Draws the exploration; needed in training when haltExplorationProb > 0. */
+  generator?: Generator;
+}
+
+/** A carry in which every row has halted: the first step fills it. Its states are never read. */
+export function initialCarry(model: Hrm, batch: BatchTensors): Carry {
+  const [batchSize] = batch.inputs.shape as [number];
+  return {
+    ...model.initialStates(batchSize),
+    steps: zeros([batchSize], { dtype: 'int32' }),
+    halted: ones([batchSize], { dtype: 'bool' }),
+    current: batch,
+  };
+}
+
+/** Halted rows take the incoming row, the others keep theirs; by select, so that nothing of a halted row survives. */
+function replaceHalted(model: Hrm, carry: Carry, batch: BatchTensors): Omit<Carry, 'halted'> {
+  const { halted } = carry;
+  const [batchSize] = halted.shape as [number];
+  const initial = model.initialStates(batchSize);
+  const perToken = reshape(halted, [batchSize, 1]);
+  const perState = reshape(halted, [batchSize, 1, 1]);
+  return {
+    zH: where(perState, initial.zH, carry.zH),
+    zL: where(perState, initial.zL, carry.zL),
+    steps: where(halted, zeros([], { dtype: 'int32' }), carry.steps),
+    current: {
+      inputs: where(perToken, batch.inputs, carry.current.inputs),
+      labels: where(perToken, batch.labels, carry.current.labels),
+      puzzleIdentifiers: where(halted, batch.puzzleIdentifiers, carry.current.puzzleIdentifiers),
+    },
+  };
+}
+
+/** A random lower bound on the segments of some rows: 2..M with probability haltExplorationProb, else 0. */
+function explorationBound(model: Hrm, batchSize: number, generator: Generator | undefined): Tensor {
+  const { haltExplorationProb, haltMaxSteps } = model.config;
+  const bound = randint(2, haltMaxSteps + 1, [batchSize], { generator });
+  return where(lt(rand([batchSize], { generator }), haltExplorationProb), bound, zeros([], { dtype: 'int32' }));
+}
+
+/**
+ * One segment (HRM section 3, steps 1 to 3). Reads nothing on the host.
+ *
+ * @param carry its tensors stay the caller's
+ * @param batch the incoming rows; row i is taken only where carry row i had halted
+ */
+export function actStep(
+  model: Hrm,
+  carry: Carry,
+  batch: BatchTensors,
+  options: ActOptions,
+): { carry: Carry; outputs: StepOutputs } {
+  const { haltMaxSteps, haltLoss, haltExplorationProb } = model.config;
+  const { zH, zL, steps, current } = noGrad(() => replaceHalted(model, carry, batch));
+
+  const puzzleRows = model.puzzleEmb?.rows(current.puzzleIdentifiers);
+  const x = model.inputEmbedding(current.inputs, puzzleRows);
+  const states = model.recur({ zH, zL }, x);
+  const heads = model.heads(states.zH);
+  const newStates = { zH: detached(states.zH), zL: detached(states.zL) };
+
+  return noGrad(() => {
+    const newSteps = add(steps, 1);
+    const lastStep = ge(newSteps, haltMaxSteps);
+    let halted = lastStep;
+    let targetQContinue: Tensor | undefined;
+    if (options.training && haltMaxSteps > 1) {
+      const { qHalt, qContinue } = heads;
+      halted = logicalOr(halted, haltLoss === 'halt' ? gt(qHalt, 0) : gt(qHalt, qContinue));
+      if (haltExplorationProb > 0) {
+        const bound = explorationBound(model, newSteps.shape[0] as number, options.generator);
+        halted = logicalAnd(halted, ge(newSteps, bound));
+      }
+      if (haltLoss === 'official') {
+        const next = model.qValues(model.recurNoGrad(newStates, x).zH);
+        targetQContinue = sigmoid(where(lastStep, next.qHalt, maximum(next.qHalt, next.qContinue)));
+      }
+    }
+    return {
+      carry: { ...newStates, steps: newSteps, halted, current },
+      outputs: { ...heads, targetQContinue, puzzleRows },
+    };
+  });
+}

@@ -1,0 +1,213 @@
+import { noGrad } from '../autograd/no_grad';
+import { detached } from '../autograd/tape';
+import { Block } from '../nn/block';
+import { Embedding } from '../nn/embedding';
+import { Linear } from '../nn/linear';
+import { Module } from '../nn/module';
+import { SparseEmbedding } from '../nn/sparse_embedding';
+import { add, mul } from '../ops/arithmetic';
+import { cast } from '../ops/cast';
+import { concat, pad } from '../ops/concat';
+import { lLoop, type LoopOptions, type States } from '../ops/l_loop';
+import { type BlockWeights, level } from '../ops/level';
+import { linear } from '../ops/linear';
+import { type Generator, truncNormal } from '../ops/random';
+import { ropeTables } from '../ops/rope';
+import { expand, reshape } from '../ops/reshape';
+import { narrow, select } from '../ops/slice';
+import { full, zeros } from '../tensor/create';
+import type { Tensor } from '../tensor/tensor';
+import { gradLSteps, headDim, type ModelConfig, swigluInnerSize, totalSeqLen } from './config';
+
+/** A recurrent module: the weights of its blocks, under `layers.i`. */
+class Level extends Module {
+  readonly #blocks: Block[];
+
+  constructor(nLayers: number, config: ModelConfig, generator: Generator) {
+    super();
+    const { hidden, expansion } = config;
+    const seqLen = totalSeqLen(config);
+    const shape = {
+      hidden,
+      inner: swigluInnerSize(hidden, expansion),
+      ...(config.mlpT ? { mlpT: { seqLen, inner: swigluInnerSize(seqLen, expansion) } } : {}),
+    };
+    this.#blocks = Array.from({ length: nLayers }, (_, i) =>
+      this.child(`layers.${i}`, new Block(shape, generator)),
+    );
+  }
+
+  get weights(): BlockWeights[] {
+    return this.#blocks.map((block) => block.weights);
+  }
+}
+
+/** The official start of q_head's bias: a model that does not halt. */
+const Q_HEAD_BIAS = -5;
+
+export interface Heads {
+  /** [B, seqLen, V] in forward dtype */
+  logits: Tensor;
+  /** [B] float32 */
+  qHalt: Tensor;
+  /** [B] float32 */
+  qContinue: Tensor;
+}
+
+/** The Hierarchical Reasoning Model (HRM sections 1 and 2; arXiv 2506.21734). */
+export class Hrm extends Module {
+  readonly config: ModelConfig;
+  readonly puzzleEmb: SparseEmbedding | undefined;
+  /** [D] each: the states every puzzle starts from; fixed. */
+  readonly hInit: Tensor;
+  readonly lInit: Tensor;
+  readonly #embedTokens: Embedding;
+  readonly #embedPos: Embedding | undefined;
+  readonly #lLevel: Level;
+  readonly #hLevel: Level;
+  readonly #lmHead: Linear;
+  readonly #qHead: QHead;
+  readonly #rope: { cos: Tensor; sin: Tensor } | undefined;
+
+  /** @param generator draws the initial weights; the same seed gives the same model on every machine */
+  constructor(config: ModelConfig, generator: Generator) {
+    super();
+    this.config = config;
+    const { hidden, vocabSize } = config;
+    this.#embedTokens = this.child('embed_tokens', new Embedding(vocabSize, hidden, { generator }));
+    if (config.posEncodings === 'learned')
+      this.#embedPos = this.child('embed_pos', new Embedding(totalSeqLen(config), hidden, { generator }));
+    if (config.puzzleEmbNdim > 0)
+      this.puzzleEmb = this.child(
+        'puzzle_emb',
+        new SparseEmbedding(config.numPuzzleIdentifiers, config.puzzleEmbNdim),
+      );
+    this.#lLevel = this.child('L_level', new Level(config.lLayers, config, generator));
+    this.#hLevel = config.sharedLevels
+      ? this.#lLevel
+      : this.child('H_level', new Level(config.hLayers, config, generator));
+    this.#lmHead = this.child('lm_head', new Linear(hidden, vocabSize, { generator }));
+    this.#qHead = this.child('q_head', new QHead(hidden));
+    this.hInit = this.buffer('H_init', truncNormal([hidden], { std: 1, generator }));
+    this.lInit = this.buffer('L_init', truncNormal([hidden], { std: 1, generator }));
+    if (config.posEncodings === 'rope')
+      this.#rope = ropeTables(totalSeqLen(config), headDim(config), { theta: config.ropeTheta });
+  }
+
+  /** The rotation's tables [S, d], where positions are rotary. */
+  get ropeTables(): { cos: Tensor; sin: Tensor } | undefined {
+    return this.#rope;
+  }
+
+  /** Initial states for a batch: [B, S, D] views of H_init and L_init in forward dtype. */
+  initialStates(batchSize: number): States {
+    const shape = [batchSize, totalSeqLen(this.config), this.config.hidden];
+    return { zH: expand(this.#forward(this.hInit), shape), zL: expand(this.#forward(this.lInit), shape) };
+  }
+
+  /** Casts a master weight to the dtype of the forward pass; the gradient comes back in float32. */
+  #forward(weight: Tensor): Tensor {
+    return cast(weight, this.config.forwardDtype);
+  }
+  #forwardBlocks(level: Level): BlockWeights[] {
+    return level.weights.map(
+      (weights) => Object.fromEntries(Object.entries(weights).map(([name, w]) => [name, this.#forward(w as Tensor)])) as unknown as BlockWeights,
+    );
+  }
+
+  /**
+   * The input embedding x (HRM section 1).
+   *
+   * @param inputs int32 [B, seqLen]
+   * @param puzzleRows [B, puzzleEmbNdim] from `puzzleEmb.rows`
+   * @returns [B, S, D] in forward dtype
+   */
+  inputEmbedding(inputs: Tensor, puzzleRows: Tensor | undefined): Tensor {
+    const { hidden, puzzleEmbLen } = this.config;
+    let embedding = this.#forward(this.#embedTokens.forward(inputs));
+    if (puzzleRows) {
+      const [batch, width] = puzzleRows.shape as [number, number];
+      const padded = pad(this.#forward(puzzleRows), [
+        [0, 0],
+        [0, puzzleEmbLen * hidden - width],
+      ]);
+      embedding = concat([reshape(padded, [batch, puzzleEmbLen, hidden]), embedding], 1);
+    }
+    // The variance of a sum of two, scaled back to that of one.
+    if (this.#embedPos) embedding = mul(add(embedding, this.#forward(this.#embedPos.weight)), 0.707106781);
+    return mul(embedding, Math.sqrt(hidden));
+  }
+
+  #loopOptions(gradSteps: number): LoopOptions {
+    const { nHeads, rmsNormEps, hCycles, lCycles } = this.config;
+    return { nHeads, eps: rmsNormEps, rope: this.#rope, hCycles, lCycles, gradSteps };
+  }
+
+  /**
+   * One segment with the one-step gradient (HRM section 2): all but the last `gradSteps` L updates, and the H updates
+   * before them, run without gradient in one native call; then the rest with gradient.
+   *
+   * @param states [B, S, D] each, used as constants
+   * @param x [B, S, D]
+   * @returns the new states, with their graph
+   */
+  recur({ zH, zL }: States, x: Tensor): States {
+    const { hCycles, lCycles } = this.config;
+    const k = gradLSteps(this.config);
+    const options = this.#loopOptions(k);
+    const lWeights = this.#forwardBlocks(this.#lLevel);
+    const hWeights = this.config.sharedLevels ? lWeights : this.#forwardBlocks(this.#hLevel);
+
+    let states = lLoop(detached(zH), detached(zL), x, lWeights, hWeights, options);
+    for (let step = hCycles * lCycles - k + 1; step <= hCycles * lCycles; ++step) {
+      const newL = level(states.zL, [states.zH, x], lWeights, options);
+      const newH = step % lCycles === 0 ? level(states.zH, [newL], hWeights, options) : states.zH;
+      states = { zH: newH, zL: newL };
+    }
+    return states;
+  }
+
+  /** One segment without gradient, all of it in one native call. */
+  recurNoGrad({ zH, zL }: States, x: Tensor): States {
+    return noGrad(() => {
+      const lWeights = this.#forwardBlocks(this.#lLevel);
+      const hWeights = this.config.sharedLevels ? lWeights : this.#forwardBlocks(this.#hLevel);
+      return lLoop(zH, zL, x, lWeights, hWeights, this.#loopOptions(0));
+    });
+  }
+
+  /** The language-model head on every token but the puzzle's. @param zH [B, S, D] */
+  logits(zH: Tensor): Tensor {
+    const { puzzleEmbLen, seqLen } = this.config;
+    return linear(narrow(zH, 1, puzzleEmbLen, seqLen), this.#forward(this.#lmHead.weight));
+  }
+
+  /** The Q head on token 0. @param zH [B, S, D] */
+  qValues(zH: Tensor): { qHalt: Tensor; qContinue: Tensor } {
+    const q = linear(select(zH, 1, 0), this.#forward(this.#qHead.weight), this.#forward(this.#qHead.bias));
+    // float64 stays as it is: the twin of gradient checks.
+    const q32 = this.config.forwardDtype === 'float64' ? q : cast(q, 'float32');
+    return { qHalt: select(q32, 1, 0), qContinue: select(q32, 1, 1) };
+  }
+
+  heads(zH: Tensor): Heads {
+    return { logits: this.logits(zH), ...this.qValues(zH) };
+  }
+
+  override dispose(): void {
+    super.dispose();
+    this.#rope?.cos.dispose();
+    this.#rope?.sin.dispose();
+  }
+}
+
+/** q_head: weight [2, D] zero, bias [2] = -5 (HRM section 1). */
+class QHead extends Module {
+  readonly weight: Tensor;
+  readonly bias: Tensor;
+  constructor(hidden: number) {
+    super();
+    this.weight = this.parameter('weight', zeros([2, hidden]));
+    this.bias = this.parameter('bias', full([2], Q_HEAD_BIAS));
+  }
+}
