@@ -8,7 +8,8 @@ import { eq, ge, gt, logicalAnd, ne } from '../ops/compare';
 import { crossEntropy } from '../ops/cross_entropy';
 import { stack } from '../ops/concat';
 import { maximum } from '../ops/power';
-import { argmax, sum } from '../ops/reduce';
+import { sum } from '../ops/reduce';
+import { argmax } from '../ops/softmax';
 import { where } from '../ops/where';
 import { zeros } from '../tensor/create';
 import type { Tensor } from '../tensor/tensor';
@@ -54,7 +55,7 @@ export function actLoss(config: Pick<ModelConfig, 'lossType'>, carry: Carry, out
   const judged = noGrad(() => {
     const scored = ne(labels, IGNORE_LABEL);
     const nScored = sum(scored, 1);
-    const correct = logicalAnd(scored, eq(argmax(logits, { dim: 2 }), labels));
+    const correct = logicalAnd(scored, eq(argmax(logits, 2), labels));
     const nCorrect = sum(correct, 1);
     const perRow = cast(maximum(nScored, 1), logits.dtype === 'float64' ? 'float64' : 'float32');
     return { nScored, nCorrect, perRow, rowIsCorrect: eq(nCorrect, nScored) };
