@@ -59,9 +59,8 @@ void cpu::sign_sgd(Call &call) {
 
 HRM_SCHEMA(sign_sgd) {
   using Attrs = ops::sign_sgd::Attrs;
-  Schema s{{mutated("weights"), in("ids"), in("gradients"), in("lr"), in("finite")},
-           {HRM_ATTR(Attrs, weight_decay)},
-           {}};
+  Schema s{
+      {mutated("weights"), in("ids"), in("gradients"), in("lr"), in("finite")}, {HRM_ATTR(Attrs, weight_decay)}, {}};
   s.rule = &erase_rule<Attrs, ops::sign_sgd::rule>;
   return s;
 }

@@ -29,8 +29,8 @@ struct adam_atan2 {
     const char *names[] = {"parameters", "m", "v", "gradients"};
     for (int list = kM; list <= kGradients; ++list)
       if (in.count(list) != n)
-        fail(Code::kArgument, "adam_atan2: ", names[list], " must have one tensor for each of ", n,
-             " parameters, got ", in.count(list));
+        fail(Code::kArgument, "adam_atan2: ", names[list], " must have one tensor for each of ", n, " parameters, got ",
+             in.count(list));
     for (int i = 0; i < n; ++i) {
       const Tensor &p = in.at(kParameters, i);
       if (p.dtype != DType::kF32 && p.dtype != DType::kF64)

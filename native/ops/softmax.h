@@ -57,8 +57,8 @@ struct log_softmax_grad {
   static Plan rule(const Args &in, const DimAttrs &attrs) { return softmax_grad_plan("log_softmax_grad", in, attrs); }
 };
 
-// Index of the largest element along dim, the lowest of several; the first NaN where there is one. The dimension is kept
-// with size 1.
+// Index of the largest element along dim, the lowest of several; the first NaN where there is one. The dimension is
+// kept with size 1.
 struct argmax {
   static Plan rule(const Args &in, const DimAttrs &attrs) {
     if (AroundDim("argmax", in[0].shape, attrs.dim).n == 0)

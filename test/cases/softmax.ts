@@ -1,13 +1,4 @@
-import {
-  argmax,
-  ArgumentError,
-  logSoftmax,
-  logsumexp,
-  ShapeError,
-  softmax,
-  type Tensor,
-  zeros,
-} from '../../ts/index';
+import { argmax, ArgumentError, logSoftmax, logsumexp, ShapeError, softmax, type Tensor, zeros } from '../../ts/index';
 import type { DType } from '../../ts/tensor/dtype';
 import { logSoftmaxGradOp, softmaxGradOp } from '../../ts/ops/softmax';
 import { type Arr, arr, indicesOf, ravel, reduceOver } from '../support/arrays';

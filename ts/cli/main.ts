@@ -5,9 +5,10 @@ import { nearest } from '../hrm/config_error';
 import { EXIT_FAILURE, EXIT_OK, EXIT_USAGE, type Command } from './command';
 import { data } from './data';
 import { doctor } from './doctor';
+import { parityCommand } from './parity';
 import { packageInfo } from './package_info';
 
-const commands: readonly Command[] = [data, doctor];
+const commands: readonly Command[] = [data, doctor, parityCommand];
 
 const isSystemError = (error: unknown): error is NodeJS.ErrnoException =>
   error instanceof Error && typeof (error as NodeJS.ErrnoException).syscall === 'string';

@@ -27,13 +27,17 @@ export function renderParity(rows: readonly ParityRow[]): string {
     '',
   ];
   const failed = rows.filter((row) => !row.ok).length;
-  return [head.join('  '), ...lines, '', `${rows.length - failed} of ${rows.length} within their bounds`, ''].join('\n');
+  return [head.join('  '), ...lines, '', `${rows.length - failed} of ${rows.length} within their bounds`, ''].join(
+    '\n',
+  );
 }
 
 export const parityCommand = defineCommand({
   command: 'parity <dir>',
   describe: 'Compare with stored outputs and gradients of the reference implementation',
-  examples: [['$0 parity fixtures/s16_rope_stablemax', 'every tensor with its error and bound; exit 1 when one exceeds it']],
+  examples: [
+    ['$0 parity fixtures/s16_rope_stablemax', 'every tensor with its error and bound; exit 1 when one exceeds it'],
+  ],
   options: (parser) =>
     parser.positional('dir', {
       type: 'string',

@@ -32,9 +32,7 @@ class Level extends Module {
       inner: swigluInnerSize(hidden, expansion),
       ...(config.mlpT ? { mlpT: { seqLen, inner: swigluInnerSize(seqLen, expansion) } } : {}),
     };
-    this.#blocks = Array.from({ length: nLayers }, (_, i) =>
-      this.child(`layers.${i}`, new Block(shape, generator)),
-    );
+    this.#blocks = Array.from({ length: nLayers }, (_, i) => this.child(`layers.${i}`, new Block(shape, generator)));
   }
 
   get weights(): BlockWeights[] {
@@ -78,10 +76,7 @@ export class Hrm extends Module {
     if (config.posEncodings === 'learned')
       this.#embedPos = this.child('embed_pos', new Embedding(totalSeqLen(config), hidden, { generator }));
     if (config.puzzleEmbNdim > 0)
-      this.puzzleEmb = this.child(
-        'puzzle_emb',
-        new SparseEmbedding(config.numPuzzleIdentifiers, config.puzzleEmbNdim),
-      );
+      this.puzzleEmb = this.child('puzzle_emb', new SparseEmbedding(config.numPuzzleIdentifiers, config.puzzleEmbNdim));
     this.#lLevel = this.child('L_level', new Level(config.lLayers, config, generator));
     this.#hLevel = config.sharedLevels
       ? this.#lLevel
@@ -111,7 +106,10 @@ export class Hrm extends Module {
   }
   #forwardBlocks(level: Level): BlockWeights[] {
     return level.weights.map(
-      (weights) => Object.fromEntries(Object.entries(weights).map(([name, w]) => [name, this.#forward(w as Tensor)])) as unknown as BlockWeights,
+      (weights) =>
+        Object.fromEntries(
+          Object.entries(weights).map(([name, w]) => [name, this.#forward(w as Tensor)]),
+        ) as unknown as BlockWeights,
     );
   }
 

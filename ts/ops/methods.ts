@@ -29,7 +29,26 @@ const functions = {
   // comparison and logic
   ...{ eq, ge, gt, isFinite, le, logicalAnd, logicalNot, logicalOr, logicalXor, lt, ne },
   // functions of one element
-  ...{ abs, clamp, clamp_, cos, exp, exp_, gelu, log, reciprocal, relu, rsqrt, sigmoid, sign, silu, sin, sqrt, sqrt_, tanh },
+  ...{
+    abs,
+    clamp,
+    clamp_,
+    cos,
+    exp,
+    exp_,
+    gelu,
+    log,
+    reciprocal,
+    relu,
+    rsqrt,
+    sigmoid,
+    sign,
+    silu,
+    sin,
+    sqrt,
+    sqrt_,
+    tanh,
+  },
   // copies
   ...{ clone, contiguous, copy_, detach, fill_, zero_ },
   // reductions

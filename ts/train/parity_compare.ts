@@ -20,13 +20,14 @@ const TWIN_FACTOR = 4;
 const NO_TOLERANCE_BOUND = 1e-6;
 
 /**
- * @param twin relative L2 distance of the reference's float32 run from its float64 twin; undefined where none is stored
+ * @param twin relative L2 distance of the reference's float32 run from its float64 twin; undefined where none is stored;
+ *   'few' for sums such as losses, judged as the tensors of few elements that they are made of
  */
 export function compare(
   name: string,
   ours: Tensor | undefined,
   reference: Tensor,
-  twin: number | undefined,
+  twin: number | 'few' | undefined,
   chained?: number,
 ): ParityRow {
   if (ours === undefined || ours.shape.join() !== reference.shape.join())
@@ -52,7 +53,7 @@ export function compare(
   if (reference.dtype === 'bool' || reference.dtype === 'int32') return row('exact', maxError, 0);
   const maxRelative = maxValue > 0 ? maxError / maxValue : maxError;
   if (twin === undefined) return row('max', maxRelative, NO_TOLERANCE_BOUND);
-  if (b.length < FEW_ELEMENTS) return row('max', maxRelative, FEW_BOUND);
+  if (twin === 'few' || b.length < FEW_ELEMENTS) return row('max', maxRelative, FEW_BOUND);
   const relative = maxError === Infinity ? Infinity : norm > 0 ? Math.sqrt(squares / norm) : Math.sqrt(squares);
   return row('rel-l2', relative, Math.max(TWIN_FACTOR * twin, REL_L2_FLOOR));
 }

@@ -164,7 +164,8 @@ void gradient_columns(const T *g, const T *y, T *dx, int64_t n, int64_t stride, 
   }
 }
 
-/** row(offset of x, offset of a result without the dimension) or columns(the same, lanes), tasks of some 16,384 elements. */
+/** row(offset of x, offset of a result without the dimension) or columns(the same, lanes), tasks of some 16,384
+ * elements. */
 template <class T, class RowFn, class ColumnsFn>
 void along(ThreadPool &pool, const ops::AroundDim &form, RowFn row, ColumnsFn columns) {
   const int64_t n = form.n, inner = form.inner, W = Lanes<T>::kCount;
@@ -208,8 +209,7 @@ template <Mode mode> void gradient(Call &call) {
     const T *dy = call.in[0].data<T>(), *out = y.data<T>();
     T *dx = call.out[0].data<T>();
     along<T>(
-        *call.context.pool, form,
-        [&](int64_t at, int64_t) { gradient_row<mode>(dy + at, out + at, dx + at, form.n); },
+        *call.context.pool, form, [&](int64_t at, int64_t) { gradient_row<mode>(dy + at, out + at, dx + at, form.n); },
         [&](int64_t at, int64_t, int lanes) {
           gradient_columns<mode>(dy + at, out + at, dx + at, form.n, form.inner, lanes);
         });
