@@ -76,7 +76,7 @@ class Reference {
     const raw = this.#tensors.get(name);
     if (raw === undefined) throw new FormatError(`${this.#where}: tensor ${name} is missing`);
     this.#used.add(name);
-    return tensor(raw.data, { shape: raw.shape, dtype: raw.dtype as DType });
+    return tensor(raw.data, { shape: raw.shape, dtype: raw.dtype });
   }
   has(name: string): boolean {
     return this.#tensors.has(name);
@@ -211,7 +211,7 @@ class Parity {
       this.rows.push(compare(`${prefix}.${name}`, tensor([values[i] as number]), reference, judged));
     });
     const total = tensor([expected.loss_total_sum], { dtype: 'float64' });
-    this.rows.push(compare(`${prefix}.lossTotal`, tensor([loss.item() as number]), total, 'few'));
+    this.rows.push(compare(`${prefix}.lossTotal`, tensor([loss.item()]), total, 'few'));
   }
 
   #gradients(loss: Tensor, outputs: StepOutputs, batchSize: number): void {
