@@ -26,3 +26,4 @@ export { rmsNorm } from './ops/rms_norm';
 export { rope, ropeTables } from './ops/rope';
 export { swiglu } from './ops/swiglu';
 export { attention, type AttentionOptions } from './ops/attention';
+export * from './data';
