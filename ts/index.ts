@@ -51,3 +51,19 @@ export {
   tanh,
 } from './ops/unary';
 export { where } from './ops/where';
+export * from './data';
+export { crossEntropy, logStablemax, type CrossEntropyOptions, type Reduction } from './ops/cross_entropy';
+export { bceWithLogits } from './ops/bce_with_logits';
+export { level, composedLevel, type BlockOptions, type BlockWeights } from './ops/level';
+export { lLoop, composedLLoop, type LoopOptions, type States } from './ops/l_loop';
+export { AdamATan2 } from './optim/adam_atan2';
+export { SparseSignSGD } from './optim/sign_sgd';
+export { Ema } from './optim/ema';
+export { Module } from './nn/module';
+export { Linear, type LinearOptions } from './nn/linear';
+export { Embedding } from './nn/embedding';
+export { SparseEmbedding } from './nn/sparse_embedding';
+export { modelConfig, countParameters, type ModelConfig, type ModelSettings } from './hrm/config';
+export { Hrm, type Heads } from './hrm/model';
+export { actStep, initialCarry, type ActOptions, type BatchTensors, type Carry, type StepOutputs } from './hrm/act';
+export { actLoss, IGNORE_LABEL, METRIC_NAMES, type LossResult, type MetricName } from './hrm/loss';

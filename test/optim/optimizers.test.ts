@@ -89,11 +89,11 @@ describe('AdamATan2', () => {
     const optimizer = new AdamATan2([['p', p]]);
     descend(p);
     optimizer.step(lr, yes);
-    const { liveTensors } = memory();
+    const { tensors } = memory();
     optimizer.step(lr, yes);
-    expect(memory().liveTensors).toBe(liveTensors);
+    expect(memory().tensors).toBe(tensors);
     optimizer.dispose();
-    expect(memory().liveTensors).toBe(liveTensors - 3);
+    expect(memory().tensors).toBe(tensors - 3);
   });
 
   it.each([
@@ -133,7 +133,7 @@ describe('Ema', () => {
     ema.update(yes);
     ema.update(no);
     expect(values(ema.stateDict().get('p')!)).toEqual([2]);
-    const { liveTensors } = memory();
+    const { tensors } = memory();
     await expect(
       ema.swapped(() => {
         expect(values(p)).toEqual([2]);
@@ -141,7 +141,7 @@ describe('Ema', () => {
       }),
     ).rejects.toThrow('in between');
     expect(values(p)).toEqual([3]);
-    expect(memory().liveTensors).toBe(liveTensors);
+    expect(memory().tensors).toBe(tensors);
     ema.apply();
     expect(values(p)).toEqual([2]);
   });

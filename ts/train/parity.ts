@@ -18,7 +18,6 @@ import { mul } from '../ops/arithmetic';
 import { Generator } from '../ops/random';
 import { SparseSignSGD } from '../optim/sign_sgd';
 import { tensor } from '../tensor/create';
-import type { DType } from '../tensor/dtype';
 import { tidy } from '../tensor/scope';
 import type { Tensor } from '../tensor/tensor';
 import { compare, type ParityRow } from './parity_compare';
