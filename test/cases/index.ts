@@ -29,6 +29,7 @@ import {
   whereCase,
 } from './compare';
 import { concatCase, padCase, splitCase, stackCase } from './concat';
+import { levelBackwardCase, levelCase, lLoopCase } from './fused_block';
 import { gatherCase, indexSelectBackwardCase, indexSelectCase, oneHotCase, scatterAddCase } from './indexing';
 import { attentionBackwardCase, attentionCase } from './attention';
 import { linearCase } from './linear';
@@ -152,6 +153,10 @@ export const opCases: { readonly [K in OpName]: OpCase } = {
   adam_atan2: adamAtan2Case,
   ema: emaCase,
   sign_sgd: signSgdCase,
+  // fused blocks
+  l_loop: lLoopCase,
+  level: levelCase,
+  level_backward: levelBackwardCase,
 };
 
 /** Public functions that are views or composed of other ops, with the same demands. */

@@ -102,7 +102,8 @@ export class Hrm extends Module {
 
   /** Casts a master weight to the dtype of the forward pass; the gradient comes back in float32. */
   #forward(weight: Tensor): Tensor {
-    return cast(weight, this.config.forwardDtype);
+    // The weight itself where it can be: what is packed for the products is kept beside it.
+    return weight.dtype === this.config.forwardDtype ? weight : cast(weight, this.config.forwardDtype);
   }
   #forwardBlocks(level: Level): BlockWeights[] {
     return level.weights.map(

@@ -1,7 +1,9 @@
 import { noGrad } from '../autograd/no_grad';
 import { tidy } from '../tensor/scope';
 import type { Tensor } from '../tensor/tensor';
-import { type BlockOptions, type BlockWeights, composedLevel } from './level';
+import { fusedOr } from './fused';
+import { fusedLLoop } from './fused_block';
+import { type BlockOptions, type BlockWeights, composedLevel, fusedObstacle, fusedWeights } from './level';
 
 export interface LoopOptions extends BlockOptions {
   /** N */
@@ -32,7 +34,12 @@ export function lLoop(
   hWeights: readonly BlockWeights[],
   options: LoopOptions,
 ): States {
-  return composedLLoop(zH, zL, x, lWeights, hWeights, options);
+  return fusedOr(
+    'l_loop',
+    fusedObstacle([...lWeights, ...hWeights]),
+    () => fusedLLoop(zH, zL, x, fusedWeights(lWeights), fusedWeights(hWeights), options),
+    () => composedLLoop(zH, zL, x, lWeights, hWeights, options),
+  );
 }
 
 /** The definition in generic ops: specification, fallback and oracle of the fused op. */

@@ -1,6 +1,9 @@
+import { tidy } from '../tensor/scope';
 import type { Tensor } from '../tensor/tensor';
 import { add } from './arithmetic';
-import { block, type BlockOptions, type BlockWeights } from './block';
+import { type AttentionWeights, block, type BlockOptions, type BlockWeights } from './block';
+import { fusedOr } from './fused';
+import { fusedLevel, type FusedWeights } from './fused_block';
 
 export type { BlockOptions, BlockWeights } from './block';
 
@@ -18,7 +21,32 @@ export function level(
   weights: readonly BlockWeights[],
   options: BlockOptions,
 ): Tensor {
-  return composedLevel(z, injections, weights, options);
+  return fusedOr(
+    'level',
+    fusedObstacle(weights),
+    () => tidy(() => fusedLevel(levelInput(z, injections), fusedWeights(weights), options)),
+    () => composedLevel(z, injections, weights, options),
+  );
+}
+
+/** Why the fused ops cannot take these blocks; undefined: they can. */
+export function fusedObstacle(weights: readonly BlockWeights[]): string | undefined {
+  if (weights.length === 0) return 'there are no blocks';
+  if (!weights.every((w) => 'qkv' in w)) return 'tokens mix by a SwiGLU over the sequence';
+  const inner = weights.map((w) => w.down.shape[1]);
+  return inner.every((f) => f === inner[0]) ? undefined : 'the blocks differ in F';
+}
+
+/** One list of each weight. */
+export function fusedWeights(weights: readonly BlockWeights[]): FusedWeights {
+  const list = (name: keyof AttentionWeights): Tensor[] => (weights as readonly AttentionWeights[]).map((w) => w[name]);
+  return { qkv: list('qkv'), o: list('o'), gateUp: list('gateUp'), down: list('down') };
+}
+
+function levelInput(z: Tensor, injections: readonly Tensor[]): Tensor {
+  // The injections first, as in L(zL, zH + x): the order of a floating sum is part of the function.
+  const injection = injections.reduce((sum, term) => add(sum, term));
+  return add(z, injection);
 }
 
 /** The definition in generic ops: specification, fallback and oracle of the fused op. */
@@ -28,7 +56,5 @@ export function composedLevel(
   weights: readonly BlockWeights[],
   options: BlockOptions,
 ): Tensor {
-  // The injections first, as in L(zL, zH + x): the order of a floating sum is part of the function.
-  const injection = injections.reduce((sum, term) => add(sum, term));
-  return weights.reduce((h, w) => block(h, w, options), add(z, injection));
+  return weights.reduce((h, w) => block(h, w, options), levelInput(z, injections));
 }

@@ -6,6 +6,7 @@ import { castOp, copyOp, fillOp } from './cast';
 import { eqOp, geOp, gtOp, leOp, logicalAndOp, logicalOrOp, logicalXorOp, ltOp, neOp } from './compare';
 import { concatOp } from './concat';
 import type { Op } from './define';
+import { levelBackwardOp, levelOp, lLoopOp } from './fused_block';
 import { gatherOp, indexSelectBackwardOp, indexSelectOp, scatterAddOp } from './indexing';
 import { attentionBackwardOp, attentionOp } from './attention';
 import { linearOp } from './linear';
@@ -101,6 +102,10 @@ export const opTable: { readonly [K in OpName]: Op<K> } = {
   softmax: softmaxOp,
   softmax_grad: softmaxGradOp,
   sum: sumOp,
+  // fused blocks
+  l_loop: lLoopOp,
+  level: levelOp,
+  level_backward: levelBackwardOp,
   // products
   matmul: matmulOp,
   // indexing and joining

@@ -90,17 +90,30 @@ template <class T> void clear(const GemmArgs<T> &args) {
       std::fill_n(args.c + i * args.ldc, args.n, T(0));
 }
 
+/** What the tiles of one panel fetch for the one after it. */
+struct NextPanel {
+  const void *data = nullptr;
+  int64_t nBytes = 0;     // when it is one piece
+  int64_t lineStride = 0; // when it is two lines at every k
+
+  Ahead share(int64_t block, int64_t blocks, int64_t k) const {
+    if (lineStride == 0 || block > 1)
+      return Ahead::share(data, nBytes, block, blocks, k);
+    return {static_cast<const char *>(data) + 64 * block, lineStride};
+  }
+};
+
 /** All row blocks of a packed A against one panel of B. */
 template <class T>
-void panel_product(int64_t m, int64_t k, const T *packedA, int64_t aStep, const T *b, int64_t bStride,
-                   StoreTile<T> out) {
+void rows_times_panel(int64_t m, int64_t k, const T *packedA, int64_t aStep, const T *b, int64_t bStride,
+                      const NextPanel &next, StoreTile<T> out) {
   const RowBlocks blocks(m);
   T *const c = out.c;
   for (int64_t block = 0; block < blocks.count; ++block) {
     const int64_t row = blocks.begin(block);
     const int rows = blocks.size(block);
     out.c = c + row * out.ldc;
-    store_tile<T>(rows, k, packedA + row * aStep, rows, b, bStride, out);
+    tile_product<T>(rows, k, packedA + row * aStep, rows, b, bStride, next.share(block, blocks.count, k), out);
   }
 }
 
@@ -111,6 +124,17 @@ template <class T> int panel_cols(int64_t n, int64_t panel) {
 template <class T> void pack_b_panel(const GemmArgs<T> &g, int64_t panel, int64_t k0, int64_t k, T *dst) {
   const T *src = g.b.data + panel * kTileCols<T> * g.b.colStride + k0 * g.b.rowStride;
   pack_panel(src, g.b.colStride, g.b.rowStride, panel_cols<T>(g.n, panel), k, dst, kTileCols<T>);
+}
+
+/** The unpacked panel after this one, where its place in memory is simple. */
+template <class T> NextPanel unpacked_next(const GemmArgs<T> &g, int64_t panel, int64_t k0, int64_t k) {
+  constexpr int64_t kSize = sizeof(T);
+  if ((panel + 2) * kTileCols<T> > g.n)
+    return {};
+  const T *data = g.b.data + (panel + 1) * kTileCols<T> * g.b.colStride + k0 * g.b.rowStride;
+  if (g.b.rowStride == 1 && g.b.colStride == k)
+    return {data, kTileCols<T> * k * kSize, 0};
+  return g.b.colStride == 1 ? NextPanel{data, 0, g.b.rowStride * kSize} : NextPanel{};
 }
 
 /** Packs [0, m) x [k0, k0 + k) of A for all threads, in parallel when that is worth a barrier. */
@@ -141,11 +165,12 @@ template <class T> void shared_a_product(ThreadPool &pool, const GemmArgs<T> &g,
         const int cols = panel_cols<T>(g.n, panel);
         const int64_t col = panel * kTileCols<T>;
         const StoreTile<T> out{g.c + col, g.ldc, cols, g.accumulate || kb > 0};
+        const NextPanel next = unpacked_next(g, panel, k0, k);
         if (inPlace && cols == kTileCols<T>) {
-          panel_product(g.m, k, packedA, k, g.b.data + k0 * g.b.rowStride + col, g.b.rowStride, out);
+          rows_times_panel(g.m, k, packedA, k, g.b.data + k0 * g.b.rowStride + col, g.b.rowStride, next, out);
         } else {
           pack_b_panel(g, panel, k0, k, packedB);
-          panel_product(g.m, k, packedA, k, packedB, kTileCols<T>, out);
+          rows_times_panel(g.m, k, packedA, k, packedB, kTileCols<T>, next, out);
         }
       }
     });
@@ -172,7 +197,8 @@ template <class T> void shared_b_product(ThreadPool &pool, const GemmArgs<T> &g,
           const int64_t panel = first + p;
           const StoreTile<T> out{g.c + row * g.ldc + panel * kCols, g.ldc, panel_cols<T>(g.n, panel),
                                  g.accumulate || kb > 0};
-          panel_product(rows, k, packedA, k, packedB + p * k * kCols, kCols, out);
+          const NextPanel next{packedB + (p + 1) * k * kCols, p + 1 < nPanels ? k * kCols * int64_t{sizeof(T)} : 0};
+          rows_times_panel(rows, k, packedA, k, packedB + p * k * kCols, kCols, next, out);
         }
       });
     }

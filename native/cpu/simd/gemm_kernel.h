@@ -31,9 +31,26 @@ struct RowBlocks {
   explicit RowBlocks(int64_t nRows) : rows(nRows), count((nRows + kTileRows - 1) / kTileRows) {}
   int64_t begin(int64_t block) const { return block * (rows / count) + min_of(block, rows % count); }
   int size(int64_t block) const { return static_cast<int>(rows / count + (block < rows % count ? 1 : 0)); }
+  /** Size of the block that begins at this row. */
+  int size_at(int64_t row) const {
+    return static_cast<int>(rows / count + (row < rows % count * (rows / count + 1) ? 1 : 0));
+  }
 
 private:
   static int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
+};
+
+/** What a kernel fetches into the L2 cache while it computes: `step` bytes further at every k. */
+struct Ahead {
+  const char *data = nullptr;
+  int64_t step = 0;
+
+  /** The share of row block `block` of `blocks`, each of k steps, in fetching nBytes. */
+  static Ahead share(const void *data, int64_t nBytes, int64_t block, int64_t blocks, int64_t k) {
+    const int64_t calls = blocks * (k > 0 ? k : 1);
+    const int64_t step = (nBytes + calls - 1) / calls;
+    return {static_cast<const char *>(data) + block * k * step, step};
+  }
 };
 
 /**
@@ -41,7 +58,7 @@ private:
  * (R and kTileCols for packed panels). Epilogue: void operator()(const Tile<T, R> &) const.
  */
 template <class T, int R, class Epilogue>
-HRM_INLINE void micro_kernel(int64_t k, const T *a, int64_t aStride, const T *b, int64_t bStride,
+HRM_INLINE void micro_kernel(int64_t k, const T *a, int64_t aStride, const T *b, int64_t bStride, Ahead ahead,
                              const Epilogue &epilogue) {
   constexpr int W = kLanes<T>;
   Tile<T, R> acc;
@@ -52,6 +69,8 @@ HRM_INLINE void micro_kernel(int64_t k, const T *a, int64_t aStride, const T *b,
     const vec<T> b0 = load(b), b1 = load(b + W);
     __builtin_prefetch(b + 16 * bStride);
     __builtin_prefetch(b + 16 * bStride + W);
+    __builtin_prefetch(ahead.data, 0, 2);
+    ahead.data += ahead.step;
 #pragma GCC unroll 16
     for (int i = 0; i < R; ++i) {
       const vec<T> x = broadcast(a[i]);
@@ -106,17 +125,32 @@ template <class T> struct StoreTile {
   }
 };
 
-/** One tile of C with the plain epilogue, out of line: shared by every loop below. */
-template <class T, int R>
-__attribute__((noinline)) void store_kernel(int64_t k, const T *a, int64_t aStride, const T *b, int64_t bStride,
-                                            const StoreTile<T> &epilogue) {
-  micro_kernel<T, R>(k, a, aStride, b, bStride, epilogue);
+/** One tile, out of line: the loops below and the fused operations share the code of an epilogue. */
+template <class T, int R, class Epilogue>
+__attribute__((noinline)) void tile_kernel(int64_t k, const T *a, int64_t aStride, const T *b, int64_t bStride,
+                                           Ahead ahead, const Epilogue &epilogue) {
+  micro_kernel<T, R>(k, a, aStride, b, bStride, ahead, epilogue);
 }
 
-template <class T>
-HRM_INLINE void store_tile(int rows, int64_t k, const T *a, int64_t aStride, const T *b, int64_t bStride,
-                           const StoreTile<T> &epilogue) {
-  with_rows(rows, [&](auto r) { store_kernel<T, r()>(k, a, aStride, b, bStride, epilogue); });
+template <class T, class Epilogue>
+HRM_INLINE void tile_product(int rows, int64_t k, const T *a, int64_t aStride, const T *b, int64_t bStride, Ahead ahead,
+                             const Epilogue &epilogue) {
+  with_rows(rows, [&](auto r) { tile_kernel<T, r()>(k, a, aStride, b, bStride, ahead, epilogue); });
+}
+
+/**
+ * All row blocks of a packed A against one packed panel, fetching nBytes from `next` meanwhile; make(row) gives the
+ * epilogue of the block that begins there.
+ */
+template <class T, class MakeEpilogue>
+HRM_INLINE void panel_product(const RowBlocks &blocks, int64_t k, const T *packedA, const T *panel, const void *next,
+                              int64_t nextBytes, const MakeEpilogue &make) {
+  for (int64_t block = 0; block < blocks.count; ++block) {
+    const int64_t row = blocks.begin(block);
+    const int rows = blocks.size(block);
+    tile_product<T>(rows, k, packedA + row * k, rows, panel, kTileCols<T>,
+                    Ahead::share(next, nextBytes, block, blocks.count, k), make(row));
+  }
 }
 
 /** Packs rows [0, m) of A as consecutive row panels: dst has m * k elements. */

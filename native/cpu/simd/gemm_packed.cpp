@@ -66,13 +66,12 @@ void columns(const PackedGemmArgs<T> &g, int64_t k0, int64_t k, int64_t row, int
   const RowBlocks blocks(rows);
   for (int64_t panel = begin; panel < end; ++panel) {
     const T *b = g.packed + (panel * g.k + k0) * kCols;
+    const T *next = panel + 1 < end ? b + g.k * kCols : b;
+    const int64_t nextBytes = panel + 1 < end ? k * kCols * static_cast<int64_t>(sizeof(T)) : 0;
     const int cols = static_cast<int>(std::min(kCols, g.n - panel * kCols));
-    for (int64_t block = 0; block < blocks.count; ++block) {
-      const int64_t i = blocks.begin(block);
-      const int n = blocks.size(block);
-      const StoreTile<T> out{g.c + (row + i) * g.ldc + panel * kCols, g.ldc, cols, g.accumulate || k0 > 0};
-      store_tile<T>(n, k, packedA + i * k, n, b, kCols, out);
-    }
+    panel_product(blocks, k, packedA, b, next, nextBytes, [&](int64_t i) {
+      return StoreTile<T>{g.c + (row + i) * g.ldc + panel * kCols, g.ldc, cols, g.accumulate || k0 > 0};
+    });
   }
 }
 

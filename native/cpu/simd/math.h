@@ -64,6 +64,12 @@ template <class T, int N> HRM_INLINE vec<T> polynomial(vec<T> x, const T (&c)[N]
   return y;
 }
 
+#if HRM_ISA_ID == 2
+/** y * 2^n for a whole n, rounded once where the result is denormal. */
+HRM_INLINE vf scale_by_exponent(vf y, vf n) { return (vf)_mm512_scalef_ps((__m512)y, (__m512)n); }
+HRM_INLINE vd scale_by_exponent(vd y, vd n) { return (vd)_mm512_scalef_pd((__m512d)y, (__m512d)n); }
+#endif
+
 template <class T> HRM_INLINE vec<T> exp_of(vec<T> x) {
   using C = MathConst<T>;
   // The operands' order lets NaN through.
@@ -71,15 +77,19 @@ template <class T> HRM_INLINE vec<T> exp_of(vec<T> x) {
   const vec<T> magic = broadcast(C::kRoundMagic);
   const vec<T> shifted = fma(x, broadcast(C::kLog2e), magic);
   const vec<T> n = shifted - magic;
-  const mask<T> exponent = (mask<T>)shifted - (mask<T>)magic;
   vec<T> r = fma(n, broadcast(-C::kLn2High), x);
   r = fma(n, broadcast(-C::kLn2Low), r);
   const vec<T> y = fma(r * r, polynomial<T>(r, C::kExp), r) + broadcast(T(1));
+#if HRM_ISA_ID == 2
+  return scale_by_exponent(y, n);
+#else
   // 2^n in two factors: n leaves the range of the exponent on both sides.
+  const mask<T> exponent = (mask<T>)shifted - (mask<T>)magic;
   const mask<T> half = exponent >> 1;
   const vec<T> scale1 = (vec<T>)((half + C::kBias) << C::kMantissaBits);
   const vec<T> scale2 = (vec<T>)((exponent - half + C::kBias) << C::kMantissaBits);
   return y * scale1 * scale2;
+#endif
 }
 
 template <class T> HRM_INLINE vec<T> log_of(vec<T> x) {

@@ -1,0 +1,67 @@
+#pragma once
+#include "ops/level.h"
+
+namespace hrm::ops {
+
+// Gradient of `level` from what it kept: gives dh [B, S, D] and the gradients of qkv, o, gateUp and down of the first
+// block, then of the second, and so on.
+struct level_backward {
+  struct Attrs {
+    int64_t nHeads;
+    double eps;
+  };
+  enum Slot {
+    kDy,
+    kY,
+    kInput,
+    kQkv,
+    kAttention,
+    kLse,
+    kY1,
+    kR1,
+    kGateUp,
+    kR2,
+    kInner,
+    kCos,
+    kSin,
+    kWeights,
+  };
+
+  static int64_t check(const Args &in, const Attrs &attrs) {
+    const char *op = "level_backward";
+    const Tensor &h = in[kInput];
+    need_state(op, "h", h);
+    need_like(op, "dy", in[kDy], h.dtype, h.shape);
+    need_like(op, "y", in[kY], h.dtype, h.shape);
+    check_heads(op, in, h, attrs.nHeads, kCos);
+    check_eps(op, attrs.eps);
+    const BlockLists lists{op, kWeights};
+    if (lists.count(in) == 0)
+      fail(Code::kShape, op, ": needs at least one block");
+    const int64_t inner = lists.check(in, h.shape[2], h.dtype);
+    constexpr const char *names[] = {"qkv", "attention", "lse", "y1", "r1", "gateUp", "r2", "inner"};
+    int slot = kQkv;
+    for (const Dims &shape : level::saved_shapes(h.shape, lists.count(in), attrs.nHeads, inner)) {
+      need_like(op, names[slot - kQkv], in[slot], h.dtype, shape);
+      ++slot;
+    }
+    return inner;
+  }
+
+  static Plan rule(const Args &in, const Attrs &attrs) {
+    const int64_t inner = check(in, attrs);
+    const Tensor &h = in[kInput];
+    Plan plan(h.dtype, h.shape);
+    for (int i = 0; i < in.count(kWeights); ++i)
+      for (int part = 0; part < 4; ++part)
+        plan.outputs.push_back({h.dtype, in.at(kWeights + part, i).shape});
+    dispatch_state(h.dtype, [&](auto tag) {
+      using T = typename decltype(tag)::type;
+      plan.workspace_bytes = cpu::level_backward_workspace_bytes<T>(
+          block_shape<T>(in, h, attrs.nHeads, inner, attrs.eps, kCos), h.shape[0], in.n_threads());
+    });
+    return plan;
+  }
+};
+
+} // namespace hrm::ops

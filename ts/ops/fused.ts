@@ -1,0 +1,39 @@
+/**
+ * The one place that decides between a fused native op and its composed definition. A fallback is a performance bug that
+ * must be seen: it is counted by op, and tests and benches can demand the fused path.
+ */
+import { DeviceError } from '../error';
+import type { OpName } from '../native/schema.gen';
+
+const counts = new Map<OpName, number>();
+let demanded = 0;
+
+/** Calls that ran the composed definition of an op that has a fused kernel, by op, since the last reset. */
+export function fallbackCounts(): ReadonlyMap<OpName, number> {
+  return counts;
+}
+export function resetFallbackCounts(): void {
+  counts.clear();
+}
+
+/**
+ * Runs fn; a fused op that would fall back to its composed definition inside throws instead.
+ *
+ * @throws DeviceError naming the op and what kept it from the fused path
+ */
+export function demandFused<T>(fn: () => T): T {
+  ++demanded;
+  try {
+    return fn();
+  } finally {
+    --demanded;
+  }
+}
+
+/** Runs the fused op unless `obstacle` says why it cannot take these inputs. */
+export function fusedOr<T>(op: OpName, obstacle: string | undefined, fused: () => T, composed: () => T): T {
+  if (obstacle === undefined) return fused();
+  if (demanded > 0) throw new DeviceError(`${op}: the fused path was demanded, but ${obstacle}`);
+  counts.set(op, (counts.get(op) ?? 0) + 1);
+  return composed();
+}
