@@ -59,6 +59,7 @@ export { lLoop, composedLLoop, type LoopOptions, type States } from './ops/l_loo
 export { AdamATan2 } from './optim/adam_atan2';
 export { SparseSignSGD } from './optim/sign_sgd';
 export { Ema } from './optim/ema';
+export { learningRate, type ScheduleOptions } from './optim/schedule';
 export { Module } from './nn/module';
 export { Linear, type LinearOptions } from './nn/linear';
 export { Embedding } from './nn/embedding';
