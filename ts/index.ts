@@ -56,6 +56,7 @@ export { crossEntropy, logStablemax, type CrossEntropyOptions, type Reduction } 
 export { bceWithLogits } from './ops/bce_with_logits';
 export { level, composedLevel, type BlockOptions, type BlockWeights } from './ops/level';
 export { lLoop, composedLLoop, type LoopOptions, type States } from './ops/l_loop';
+export { demandFused, fallbackCounts, resetFallbackCounts } from './ops/fused';
 export { AdamATan2 } from './optim/adam_atan2';
 export { SparseSignSGD } from './optim/sign_sgd';
 export { Ema } from './optim/ema';
