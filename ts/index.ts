@@ -69,3 +69,12 @@ export { modelConfig, countParameters, type ModelConfig, type ModelSettings } fr
 export { Hrm, type Heads } from './hrm/model';
 export { actStep, initialCarry, type ActOptions, type BatchTensors, type Carry, type StepOutputs } from './hrm/act';
 export { actLoss, IGNORE_LABEL, METRIC_NAMES, type LossResult, type MetricName } from './hrm/loss';
+export { train, type RunStart, type TrainOptions, type TrainResult } from './train/train';
+export { evaluate, type EvaluateOptions, type Evaluation } from './train/evaluate';
+export { solve, type Solution, type SolveOptions, type SolveSegment } from './train/solve';
+export { loadModel, type LoadedModel } from './train/load_model';
+export { openRunData, type RunData } from './train/run_data';
+export type { RunEvaluation, RunEvents, RunStatus } from './train/trainer';
+export { batchTensors, type StepReport } from './train/step';
+export { configKeys, parseConfig, type ConfigLayer, type ConfigValues, type RunConfig } from './train/config';
+export { presetList } from './train/presets';
