@@ -56,9 +56,11 @@ export { crossEntropy, logStablemax, type CrossEntropyOptions, type Reduction } 
 export { bceWithLogits } from './ops/bce_with_logits';
 export { level, composedLevel, type BlockOptions, type BlockWeights } from './ops/level';
 export { lLoop, composedLLoop, type LoopOptions, type States } from './ops/l_loop';
+export { demandFused, fallbackCounts, resetFallbackCounts } from './ops/fused';
 export { AdamATan2 } from './optim/adam_atan2';
 export { SparseSignSGD } from './optim/sign_sgd';
 export { Ema } from './optim/ema';
+export { learningRate, type ScheduleOptions } from './optim/schedule';
 export { Module } from './nn/module';
 export { Linear, type LinearOptions } from './nn/linear';
 export { Embedding } from './nn/embedding';
@@ -67,3 +69,12 @@ export { modelConfig, countParameters, type ModelConfig, type ModelSettings } fr
 export { Hrm, type Heads } from './hrm/model';
 export { actStep, initialCarry, type ActOptions, type BatchTensors, type Carry, type StepOutputs } from './hrm/act';
 export { actLoss, IGNORE_LABEL, METRIC_NAMES, type LossResult, type MetricName } from './hrm/loss';
+export { train, type RunStart, type TrainOptions, type TrainResult } from './train/train';
+export { evaluate, type EvaluateOptions, type Evaluation } from './train/evaluate';
+export { solve, type Solution, type SolveOptions, type SolveSegment } from './train/solve';
+export { loadModel, type LoadedModel } from './train/load_model';
+export { openRunData, type RunData } from './train/run_data';
+export type { RunEvaluation, RunEvents, RunStatus } from './train/trainer';
+export { batchTensors, type StepReport } from './train/step';
+export { configKeys, parseConfig, type ConfigLayer, type ConfigValues, type RunConfig } from './train/config';
+export { presetList } from './train/presets';

@@ -5,10 +5,13 @@ import { nearest } from '../hrm/config_error';
 import { EXIT_FAILURE, EXIT_OK, EXIT_USAGE, type Command } from './command';
 import { data } from './data';
 import { doctor } from './doctor';
+import { evalCommand } from './eval';
 import { parityCommand } from './parity';
 import { packageInfo } from './package_info';
+import { solve } from './solve';
+import { train } from './train';
 
-const commands: readonly Command[] = [data, doctor, parityCommand];
+const commands: readonly Command[] = [train, evalCommand, solve, data, doctor, parityCommand];
 
 const isSystemError = (error: unknown): error is NodeJS.ErrnoException =>
   error instanceof Error && typeof (error as NodeJS.ErrnoException).syscall === 'string';

@@ -81,7 +81,12 @@ const evalSchema = z.strictObject({
   /** Segments to run; null = haltMaxSteps. */
   segments: z.int().min(1).max(65536).nullable().default(null),
   /** The same for the evaluation at the end of the run; 0 puzzles = none. */
-  finalPuzzles: puzzles.min(0).nullable().default(null),
+  finalPuzzles: z
+    .int()
+    .min(0)
+    .max(2 ** 31 - 1)
+    .nullable()
+    .default(null),
   finalSegments: z.int().min(1).max(65536).nullable().default(null),
 });
 

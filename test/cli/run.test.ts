@@ -1,0 +1,93 @@
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { cliProcess, runCli } from '../support/run_cli';
+import { tinyArguments, withDirectory } from '../support/tiny_run';
+
+const small = { 'train.steps': 6, 'eval.everySteps': 5 };
+const trainArguments = (changes: Record<string, string | number> = {}): string[] => [
+  'train',
+  '--preset',
+  'demo-4x4',
+  ...tinyArguments({ 'train.stopAtExactAccuracy': 'none', ...changes }),
+];
+
+describe('hrm train, eval and solve', () => {
+  it('trains, evaluates and solves from the command line', async () => {
+    await withDirectory(async (dir) => {
+      const out = path.join(dir, 'run');
+      const trained = await runCli([...trainArguments(small), '--out', out]);
+      expect(trained.stdout).toContain('finished after step 6');
+      expect(trained.exitCode).toBe(0);
+      // Plain lines, because stderr is no terminal here.
+      expect(trained.stderr).toMatch(/^step 3\/6 {2}loss [\d.]+/m);
+      expect(trained.stderr).toMatch(/step 6: at the end, test: [\d.]+% ± [\d.]+% of 12 puzzles exactly right/);
+
+      const judged = await runCli(['eval', out, '--adaptive', '--json']);
+      const report = JSON.parse(judged.stdout) as Record<string, { count: number }>;
+      expect(report).toMatchObject({
+        step: 6,
+        isAveraged: true,
+        fixed: { count: 12, segments: 2 },
+        adaptive: { count: 12 },
+      });
+      const text = await runCli(['eval', out, '--adaptive', '--puzzles', '5']);
+      expect(text.stdout).toMatch(/of 5 puzzles.*\n.*\n.*\nadaptive halting:.*\nhalting costs/);
+
+      const puzzle = '1...|..2.|.3..|...4';
+      const solved = await runCli(['solve', out, puzzle]);
+      expect(solved.stdout).toMatch(/segment 1.*segment 2/);
+      expect(solved.stdout).toMatch(/The answer is wrong: /);
+      expect(solved.exitCode).toBe(1);
+      const file = path.join(dir, 'puzzles.txt');
+      writeFileSync(file, `1...............\n.2..............\n`);
+      const several = await runCli(['solve', out, '--file', file, '--json']);
+      expect(several.stdout.trimEnd().split('\n')).toHaveLength(2);
+    });
+  });
+
+  it('finishes the step and saves on Ctrl-C, exits with 130, and resumes', async () => {
+    await withDirectory(async (dir) => {
+      const out = path.join(dir, 'run');
+      const args = trainArguments({
+        'train.steps': 100000,
+        'train.checkpointEverySteps': 'none',
+        'eval.everySteps': 'none',
+      });
+      const [command, ...rest] = cliProcess([...args, '--out', out]);
+      const child = spawn(command!, rest, { stdio: ['ignore', 'ignore', 'pipe'] });
+      let stderr = '';
+      child.stderr.on('data', (chunk: Buffer) => {
+        stderr += chunk.toString();
+        if (stderr.includes('step 6/') && !stderr.includes('interrupted')) child.kill('SIGINT');
+      });
+      const exitCode = await new Promise((resolve) => child.on('close', resolve));
+      expect(stderr).toMatch(/saved step \d+ in .*; hrm train --resume .* goes on/);
+      expect(exitCode).toBe(130);
+      const saved = Number(/saved step (\d+)/.exec(stderr)![1]);
+      expect(existsSync(path.join(out, 'checkpoints'))).toBe(true);
+
+      const resumed = await runCli(['train', '--resume', out, '--set', `train.steps=${saved + 3}`]);
+      expect(resumed.stderr).toContain(`going on after step ${saved}`);
+      expect(resumed.stdout).toContain(`finished after step ${saved + 3}`);
+      const lines = readFileSync(path.join(out, 'metrics.jsonl'), 'utf8').trimEnd().split('\n');
+      const steps = lines.map((line) => JSON.parse(line) as { step: number; kind: string });
+      const trainSteps = steps.filter(({ kind }) => kind === 'train').map(({ step }) => step);
+      expect(trainSteps).toEqual(trainSteps.map((_, i) => 3 * (i + 1)));
+    });
+  });
+
+  it.each([
+    [['train'], 2, 'train: --preset or --config must be given'],
+    [['train', '--preset', 'demo-4x5'], 2, 'did you mean "demo-4x4"?'],
+    [['train', '--preset', 'demo-4x4', '--set', 'train.step=3'], 2, 'did you mean "train.steps"?'],
+    [['train', '--resume', '/nowhere/at/all'], 2, '/nowhere/at/all must hold a run'],
+    [['eval', '/nowhere/at/all'], 1, 'must be a checkpoint or the directory of a run'],
+    [['solve', '/nowhere/at/all'], 2, 'solve: a puzzle or --file must be given'],
+  ])('refuses %j', async (args, code, message) => {
+    const { exitCode, stderr } = await runCli(args);
+    expect(stderr).toContain(message);
+    expect(exitCode).toBe(code);
+  });
+});

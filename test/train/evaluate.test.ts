@@ -1,0 +1,100 @@
+import { describe, expect, it } from '@jest/globals';
+import { sudokuDataset } from '../../ts/data/sudoku/source';
+import { generateSudoku } from '../../ts/data/sudoku/generate';
+import { geometryOf } from '../../ts/data/sudoku/geometry';
+import { noGrad } from '../../ts/autograd/no_grad';
+import { copy_ } from '../../ts/ops/cast';
+import { tensor } from '../../ts/tensor/create';
+import { memory } from '../../ts/native/runtime';
+import { evaluate } from '../../ts/train/evaluate';
+import { tinyModel } from '../support/tiny_model';
+
+const dataset = sudokuDataset(
+  generateSudoku({ geometry: geometryOf(2, 2), count: 11, seed: 5, blanks: { min: 4, max: 6 } }),
+);
+
+/** A model whose q head halts where the sum of zH's first token says so: some rows do, some do not. */
+function undecidedModel() {
+  const model = tinyModel();
+  const state = model.stateDict();
+  noGrad(() => {
+    copy_(state.get('q_head.bias')!, tensor([0, 0]));
+    copy_(
+      state.get('q_head.weight')!,
+      tensor(
+        Float32Array.from({ length: 32 }, (_, i) => Math.sin(i * i)),
+        { shape: [2, 16] },
+      ),
+    );
+  });
+  return model;
+}
+
+describe('evaluate', () => {
+  it('does not count padding: any batch size gives the same metrics', async () => {
+    const model = tinyModel();
+    const whole = await evaluate(model, dataset, { batchSize: 11 });
+    const parts = await evaluate(model, dataset, { batchSize: 4 });
+    expect(whole.count).toBe(11);
+    expect(parts).toEqual({
+      ...whole,
+      lmLoss: expect.closeTo(whole.lmLoss, 5),
+      qHaltLoss: expect.closeTo(whole.qHaltLoss, 5),
+      accuracy: expect.closeTo(whole.accuracy, 6),
+    });
+    expect(whole.exactBySegment).toHaveLength(2);
+    expect(whole.exactBySegment[1]).toBeCloseTo(whole.exactAccuracy, 6);
+    expect(whole.accuracy).toBeGreaterThan(0);
+  });
+
+  it('gives the standard error of the exact share, and takes a fixed subset', async () => {
+    const result = await evaluate(tinyModel(), dataset, { puzzles: 7, segments: 1 });
+    const { exactAccuracy: p } = result;
+    expect(result).toMatchObject({ count: 7, segments: 1, steps: 1 });
+    expect(result.exactStandardError).toBeCloseTo(Math.sqrt((p * (1 - p)) / 7), 12);
+  });
+
+  it('runs more segments than the model was trained with', async () => {
+    const result = await evaluate(tinyModel(), dataset, { segments: 5 });
+    expect(result.steps).toBe(5);
+    expect(result.exactBySegment).toHaveLength(5);
+  });
+
+  it('lets rows halt, the rest compacted, and counts each once', async () => {
+    const model = undecidedModel();
+    const fixed = await evaluate(model, dataset, { segments: 4 });
+    const adaptive = await evaluate(model, dataset, { segments: 4, adaptive: true });
+    expect(adaptive.count).toBe(11);
+    expect(adaptive.steps).toBeGreaterThan(1);
+    expect(adaptive.steps).toBeLessThan(4);
+    expect(fixed.steps).toBe(4);
+    // Which row shares a batch with which must not matter.
+    const alone = await evaluate(model, dataset, { segments: 4, adaptive: true, batchSize: 1 });
+    expect(alone.steps).toBeCloseTo(adaptive.steps, 6);
+    expect(alone.accuracy).toBeCloseTo(adaptive.accuracy, 5);
+    expect(alone.lmLoss).toBeCloseTo(adaptive.lmLoss, 4);
+  });
+
+  it('equals the fixed run where nothing halts early', async () => {
+    const model = tinyModel();
+    // The initial q head is the same for both; qHalt is never above qContinue.
+    const fixed = await evaluate(model, dataset);
+    const adaptive = await evaluate(model, dataset, { adaptive: true });
+    expect(adaptive).toEqual({ ...fixed, exactBySegment: [] });
+  });
+
+  it('leaves no tensor behind', async () => {
+    const model = undecidedModel();
+    await evaluate(model, dataset, { adaptive: true });
+    const before = memory().tensors;
+    await evaluate(model, dataset, { adaptive: true });
+    await evaluate(model, dataset);
+    expect(memory().tensors).toBe(before);
+  });
+
+  it('ends when it is told to', async () => {
+    await expect(evaluate(tinyModel(), dataset, { batchSize: 1, signal: AbortSignal.abort() })).rejects.toThrow(
+      /abort/,
+    );
+  });
+});

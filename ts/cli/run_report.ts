@@ -1,0 +1,92 @@
+/** How a run, an evaluation and a solution read on a terminal. */
+import { prettyGrid } from '../data/sudoku/text';
+import type { Grid, Geometry } from '../data/sudoku/geometry';
+import type { Evaluation } from '../train/evaluate';
+import { Progress, type ProgressStream } from '../train/progress';
+import type { Solution } from '../train/solve';
+import type { RunStart } from '../train/train';
+import type { RunEvaluation, RunEvents } from '../train/trainer';
+
+export const percent = (share: number): string => `${(share * 100).toFixed(1)}%`;
+
+/** `97.2% ± 0.7% exactly right, 99.5% of cells` */
+export function evaluationText(result: Evaluation): string {
+  const { count, segments, exactAccuracy, exactStandardError, accuracy, steps } = result;
+  const run = Math.abs(steps - segments) < 1e-9 ? `${segments}` : `${steps.toFixed(2)} of at most ${segments}`;
+  return (
+    `${percent(exactAccuracy)} ± ${percent(exactStandardError)} of ${count} puzzles exactly right, ` +
+    `${percent(accuracy)} of the cells, ${run} segments`
+  );
+}
+
+/** Callbacks of `train` that draw. */
+export interface RunProgress extends RunEvents {
+  readonly onStart: (start: RunStart) => void;
+  /** Prints a line above the bar. */
+  readonly note: (line: string) => void;
+  readonly end: () => void;
+}
+
+/** The events of a run, as a progress bar with notes above it. */
+export function runProgress(stream: ProgressStream): RunProgress {
+  let progress: Progress | undefined;
+  let exact: number | undefined;
+  return {
+    onStart: ({ totalSteps, step, config, rejected }) => {
+      for (const { path, reason } of rejected) stream.write(`passed over ${path}: ${reason}\n`);
+      if (step > 0) stream.write(`going on after step ${step}\n`);
+      const everySteps = config.train.logEverySteps;
+      progress = new Progress({ totalSteps, startStep: step, everySteps, stream });
+    },
+    onStep: ({ step, loss, batchSize }) => {
+      progress?.update({ step, loss: loss / batchSize, ...(exact === undefined ? {} : { exactAccuracy: exact }) });
+    },
+    onEvaluation: ({ step, split, kind, result }: RunEvaluation) => {
+      if (kind === 'eval') exact = result.exactAccuracy;
+      progress?.note(`step ${step}: ${kind === 'final' ? 'at the end, ' : ''}${split}: ${evaluationText(result)}`);
+    },
+    note: (line) => progress?.note(line),
+    end: () => progress?.end(),
+  };
+}
+
+/** Blocks of lines beside each other. */
+export function sideBySide(blocks: readonly (readonly string[])[], gap = '   '): string {
+  const height = Math.max(...blocks.map((lines) => lines.length));
+  const widths = blocks.map((lines) => Math.max(...lines.map((line) => line.length)));
+  const row = (i: number): string => blocks.map((lines, b) => (lines[i] ?? '').padEnd(widths[b]!)).join(gap);
+  return Array.from({ length: height }, (_, i) => row(i).trimEnd()).join('\n');
+}
+
+function titled(title: readonly string[], grid: Grid, geometry: Geometry): string[] {
+  return [...title, ...prettyGrid(grid, geometry).split('\n')];
+}
+
+/** A solution: the puzzle and the grid after each segment, as many beside each other as `columns` hold; then the verdict. */
+export function solutionText(solution: Solution, columns: number): string {
+  const { puzzle, geometry, segments, haltingSegment, violations } = solution;
+  const blocks = [
+    titled(['puzzle', '', ''], puzzle, geometry),
+    ...segments.map(({ grid, confidence, qHalt, qContinue, halts }, i) =>
+      titled(
+        [
+          `segment ${i + 1}${halts ? ', halts' : ''}`,
+          `confidence ${percent(confidence)}`,
+          `q ${qHalt.toFixed(1)} / ${qContinue.toFixed(1)}`,
+        ],
+        grid,
+        geometry,
+      ),
+    ),
+  ];
+  const width = Math.max(...blocks.flatMap((lines) => lines.map((line) => line.length))) + 3;
+  const perRow = Math.max(1, Math.floor((columns + 3) / width));
+  const rows: string[] = [];
+  for (let i = 0; i < blocks.length; i += perRow) rows.push(sideBySide(blocks.slice(i, i + perRow)));
+  const halting = haltingSegment === null ? 'The model never halted.' : `The model halts at segment ${haltingSegment}.`;
+  const verdict =
+    violations.length === 0
+      ? 'The answer keeps every clue and breaks no rule.'
+      : `The answer is wrong: ${violations.slice(0, 3).join('; ')}${violations.length > 3 ? `; ${violations.length - 3} more` : ''}.`;
+  return `${rows.join('\n\n')}\n${halting} ${verdict}\n`;
+}

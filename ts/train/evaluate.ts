@@ -1,0 +1,206 @@
+/** Evaluation: every puzzle of a split for a number of segments, or until it halts. */
+import { noGrad } from '../autograd/no_grad';
+import type { PuzzleDataset } from '../data/dataset';
+import { fixedSubset, testBatches, type Batch } from '../data/sampler';
+import { ArgumentError } from '../error';
+import { actStep, type Carry, initialCarry, type StepOutputs } from '../hrm/act';
+import { actLoss, IGNORE_LABEL, METRIC_NAMES } from '../hrm/loss';
+import type { Hrm } from '../hrm/model';
+import { eq, logicalAnd, logicalOr, ne } from '../ops/compare';
+import { indexSelect } from '../ops/indexing';
+import { all, any, sum } from '../ops/reduce';
+import { argmax } from '../ops/softmax';
+import { ones, tensor, zeros } from '../tensor/create';
+import { tidy } from '../tensor/scope';
+import { batchTensors, disposeCarry } from './step';
+
+export interface EvaluateOptions {
+  /** Puzzles at a time. Default 256. */
+  readonly batchSize?: number;
+  /** Segments to run: any number, also more than the model was trained with. Default haltMaxSteps. */
+  readonly segments?: number;
+  /** A fixed subset of so many puzzles of each set, drawn from `subsetSeed`. Default: all. */
+  readonly puzzles?: number | null;
+  readonly subsetSeed?: number;
+  /** Rows that halt leave the batch; their answer is the one they halted with. Default false. */
+  readonly adaptive?: boolean;
+  /** Ends the evaluation early with an error. */
+  readonly signal?: AbortSignal;
+  readonly onBatch?: (nPuzzles: number) => void;
+}
+
+/** Metrics of HRM section 3.5: means over the puzzles, at the last segment of each. */
+export interface Evaluation {
+  /** Puzzles with at least one scored cell. */
+  readonly count: number;
+  readonly segments: number;
+  readonly accuracy: number;
+  readonly exactAccuracy: number;
+  /** Standard error of exactAccuracy: sqrt(p (1 - p) / count). */
+  readonly exactStandardError: number;
+  readonly qHaltAccuracy: number;
+  /** Mean segments a puzzle. */
+  readonly steps: number;
+  readonly lmLoss: number;
+  readonly qHaltLoss: number;
+  /** exactAccuracy had every puzzle stopped after segment 1, 2, ...; not with adaptive halting. */
+  readonly exactBySegment: readonly number[];
+}
+
+class Totals {
+  readonly sums = new Float64Array(METRIC_NAMES.length);
+  readonly exactBySegment: Float64Array;
+
+  constructor(segments: number) {
+    this.exactBySegment = new Float64Array(segments);
+  }
+  /** Adds the metrics of rows whose answer is final. */
+  add(model: Hrm, carry: Carry, outputs: StepOutputs): void {
+    const metrics = tidy(() => {
+      const halted = ones([carry.halted.shape[0]!], { dtype: 'bool' });
+      return actLoss(model.config, { ...carry, halted }, outputs).metrics.dataSync();
+    });
+    metrics.forEach((value: number, i: number) => (this.sums[i]! += value));
+  }
+  result(segments: number, adaptive: boolean): Evaluation {
+    const value = (name: (typeof METRIC_NAMES)[number]): number => this.sums[METRIC_NAMES.indexOf(name)]!;
+    const count = value('count');
+    const mean = (name: (typeof METRIC_NAMES)[number]): number => value(name) / count;
+    const exact = mean('exactAccuracy');
+    return {
+      count,
+      segments,
+      accuracy: mean('accuracy'),
+      exactAccuracy: exact,
+      exactStandardError: Math.sqrt((exact * (1 - exact)) / count),
+      qHaltAccuracy: mean('qHaltAccuracy'),
+      steps: mean('steps'),
+      lmLoss: mean('lmLoss'),
+      qHaltLoss: mean('qHaltLoss'),
+      exactBySegment: adaptive ? [] : Array.from(this.exactBySegment, (total) => total / count),
+    };
+  }
+}
+
+/**
+ * Evaluates a model on a split, in order. Padding is never computed: the last batch is a smaller one.
+ * Yields to the event loop after every batch.
+ * @throws ArgumentError; the signal's reason when it is aborted
+ */
+export async function evaluate(model: Hrm, dataset: PuzzleDataset, options: EvaluateOptions = {}): Promise<Evaluation> {
+  const { batchSize = 256, segments = model.config.haltMaxSteps, puzzles = null, subsetSeed = 0 } = options;
+  const { adaptive = false } = options;
+  if (!Number.isSafeInteger(segments) || segments < 1) {
+    throw new ArgumentError(`evaluate: segments must be a positive integer, got ${String(segments)}`);
+  }
+  const totals = new Totals(segments);
+  const rows = puzzles === null ? undefined : (n: number): Uint32Array => fixedSubset(n, puzzles, subsetSeed);
+  for (const batch of testBatches(dataset, batchSize, rows)) {
+    noGrad(() => {
+      if (adaptive) runAdaptive(model, batch, segments, totals);
+      else runFixed(model, batch, segments, totals);
+    });
+    options.onBatch?.(batch.nValid);
+    await new Promise((resolve) => setImmediate(resolve));
+    options.signal?.throwIfAborted();
+  }
+  return totals.result(segments, adaptive);
+}
+
+/** The rows of a batch without its padding. */
+function withoutPadding({ inputs, labels, puzzleIdentifiers, nValid }: Batch): Omit<Batch, 'setName' | 'nValid'> {
+  const seqLen = inputs.length / puzzleIdentifiers.length;
+  return {
+    inputs: inputs.subarray(0, nValid * seqLen),
+    labels: labels.subarray(0, nValid * seqLen),
+    puzzleIdentifiers: puzzleIdentifiers.subarray(0, nValid),
+  };
+}
+
+/** A carry in which every row goes on, however many segments it has had. */
+function goingOn(carry: Carry): Carry {
+  return { ...carry, halted: zeros([carry.halted.shape[0]!], { dtype: 'bool' }) };
+}
+
+function runFixed(model: Hrm, batch: Batch, segments: number, totals: Totals): void {
+  tidy(() => {
+    const rows = batchTensors(withoutPadding(batch));
+    let carry = initialCarry(model, rows);
+    for (let segment = 0; segment < segments; segment++) {
+      const last = segment === segments - 1;
+      const previous = carry;
+      carry = tidy(() => {
+        const next = actStep(model, previous, rows, { training: false });
+        totals.exactBySegment[segment]! += countExact(next.carry, next.outputs);
+        if (last) totals.add(model, next.carry, next.outputs);
+        return goingOn(next.carry);
+      });
+      if (segment > 0) disposeCarry(previous);
+    }
+  });
+}
+
+/** Rows with a scored cell whose scored cells are all right. */
+function countExact({ current: { labels } }: Carry, { logits }: StepOutputs): number {
+  return tidy(() => {
+    const scored = ne(labels, IGNORE_LABEL);
+    const right = eq(argmax(logits, 2), labels);
+    const exact = all(logicalOr(right, eq(labels, IGNORE_LABEL)), 1);
+    const some = any(scored, 1);
+    return Number(sum(logicalAnd(exact, some)).item());
+  });
+}
+
+function runAdaptive(model: Hrm, batch: Batch, segments: number, totals: Totals): void {
+  tidy(() => {
+    let rows = batchTensors(withoutPadding(batch));
+    let carry = initialCarry(model, rows);
+    for (let segment = 0; segment < segments; segment++) {
+      const next = actStep(model, carry, rows, { training: false });
+      const halts = haltingRows(model, next.outputs, segment === segments - 1);
+      const pick = (keep: boolean): number[] => halts.flatMap((halt, row) => (halt === keep ? [row] : []));
+      const [done, open] = [pick(true), pick(false)];
+      if (done.length > 0) totals.add(model, selectCarry(next.carry, done), selectOutputs(next.outputs, done));
+      if (open.length === 0) return;
+      carry = goingOn(done.length > 0 ? selectCarry(next.carry, open) : next.carry);
+      rows = carry.current;
+    }
+  });
+}
+
+/** Which rows stop now: those the Q head says are done, all of them at the last segment. */
+export function haltingRows(
+  { config }: Pick<Hrm, 'config'>,
+  { qHalt, qContinue }: Pick<StepOutputs, 'qHalt' | 'qContinue'>,
+  last: boolean,
+): boolean[] {
+  const [halt, go] = [qHalt.dataSync(), qContinue.dataSync()];
+  return Array.from(halt, (q, row) => last || q > (config.haltLoss === 'halt' ? 0 : go[row]!));
+}
+
+function selectCarry(carry: Carry, rows: readonly number[]): Carry {
+  const ids = tensor(Int32Array.from(rows));
+  const { inputs, labels, puzzleIdentifiers } = carry.current;
+  return {
+    zH: indexSelect(carry.zH, 0, ids),
+    zL: indexSelect(carry.zL, 0, ids),
+    steps: indexSelect(carry.steps, 0, ids),
+    halted: indexSelect(carry.halted, 0, ids),
+    current: {
+      inputs: indexSelect(inputs, 0, ids),
+      labels: indexSelect(labels, 0, ids),
+      puzzleIdentifiers: indexSelect(puzzleIdentifiers, 0, ids),
+    },
+  };
+}
+
+function selectOutputs(outputs: StepOutputs, rows: readonly number[]): StepOutputs {
+  const ids = tensor(Int32Array.from(rows));
+  return {
+    logits: indexSelect(outputs.logits, 0, ids),
+    qHalt: indexSelect(outputs.qHalt, 0, ids),
+    qContinue: indexSelect(outputs.qContinue, 0, ids),
+    targetQContinue: undefined,
+    puzzleRows: undefined,
+  };
+}

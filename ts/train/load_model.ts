@@ -1,0 +1,76 @@
+/** A trained model from a run's directory, a checkpoint or a directory of weights. */
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { geometryOf, type Geometry } from '../data/sudoku/geometry';
+import { FileError, FormatError } from '../error';
+import { modelConfig, type ModelConfig, type ModelSettings } from '../hrm/config';
+import { Hrm } from '../hrm/model';
+import { type Checkpoint, CheckpointStore, verifyCheckpoint } from '../io/checkpoint_store';
+import { parseJson } from '../io/strict_json';
+import { Generator } from '../ops/random';
+import { tidy } from '../tensor/scope';
+import { checkpointConfig, EMA_FILE, MODEL_FILE, readCheckpointFile, WEIGHTS_FILE, WEIGHTS_PREFIX } from './checkpoint';
+import type { RunConfig } from './config';
+import { decodeTensors, withPrefix } from './state_tensors';
+
+/** Name of the directory of checkpoints in a run's directory. */
+export const CHECKPOINTS_DIR = 'checkpoints';
+
+export interface LoadedModel {
+  readonly model: Hrm;
+  /** Of the run that trained it. */
+  readonly config: RunConfig;
+  readonly step: number;
+  /** The checkpoint's directory. */
+  readonly path: string;
+  /** Whether the weights are the averaged ones. */
+  readonly isAveraged: boolean;
+  /** Of the Sudokus it was trained on, where it was. */
+  readonly geometry: Geometry | undefined;
+}
+
+/**
+ * The checkpoint that a path means: a checkpoint directory itself, or the newest good one of a run's directory or of its
+ * `checkpoints`.
+ * @throws FileError where there is none, FormatError where it is damaged
+ */
+export function findCheckpoint(directory: string): Checkpoint {
+  if (existsSync(path.join(directory, 'manifest.json'))) return verifyCheckpoint(directory);
+  for (const root of [path.join(directory, CHECKPOINTS_DIR), directory]) {
+    const { checkpoint, rejected } = new CheckpointStore(root).latest();
+    if (checkpoint !== null) return checkpoint;
+    if (rejected.length > 0) throw new FormatError(`loadModel: ${root} has no good checkpoint; ${rejected[0]!.reason}`);
+  }
+  throw new FileError(
+    `loadModel: ${directory} must be a checkpoint or the directory of a run with one, got neither; hrm train makes it`,
+  );
+}
+
+/**
+ * Loads a trained model, with its averaged weights where the run kept them.
+ * @param directory a run's directory (its newest checkpoint) or a checkpoint
+ * @throws FileError, FormatError
+ */
+export function loadModel(directory: string, options: { readonly averaged?: boolean } = {}): LoadedModel {
+  const checkpoint = findCheckpoint(directory);
+  const config = checkpointConfig(checkpoint);
+  const model = new Hrm(modelConfigOf(checkpoint), new Generator(0));
+  const isAveraged = options.averaged !== false && checkpoint.files.has(EMA_FILE);
+  tidy(() => {
+    const read = (name: string) =>
+      withPrefix(decodeTensors(readCheckpointFile(checkpoint, name), checkpoint.path), WEIGHTS_PREFIX);
+    const weights = read(WEIGHTS_FILE);
+    if (isAveraged) for (const [name, weight] of read(EMA_FILE)) weights.set(name, weight);
+    model.loadStateDict(weights);
+  });
+  const { data } = config;
+  const geometry = data.kind === 'npy' ? undefined : geometryOf(data.boxRows, data.boxCols);
+  return { model, config, step: checkpoint.step, path: checkpoint.path, isAveraged, geometry };
+}
+
+function modelConfigOf(checkpoint: Checkpoint): ModelConfig {
+  const where = `${checkpoint.path}/${MODEL_FILE}`;
+  const fields = parseJson(readCheckpointFile(checkpoint, MODEL_FILE), where);
+  // modelConfig checks every field.
+  return modelConfig(fields as Partial<ModelSettings>);
+}

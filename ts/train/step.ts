@@ -1,0 +1,225 @@
+/** One optimiser step: a segment forward, its loss, backward and both updates; nothing of it is read on the host. */
+import { backward } from '../autograd/tape';
+import type { Batch } from '../data/sampler';
+import { NonFiniteError } from '../error';
+import { actStep, type BatchTensors, type Carry, initialCarry } from '../hrm/act';
+import { actLoss, METRIC_NAMES } from '../hrm/loss';
+import type { Hrm } from '../hrm/model';
+import { add_, div } from '../ops/arithmetic';
+import { cast } from '../ops/cast';
+import { isFinite } from '../ops/compare';
+import { concat, stack } from '../ops/concat';
+import type { Generator } from '../ops/random';
+import { all, sum } from '../ops/reduce';
+import { reshape } from '../ops/reshape';
+import { AdamATan2 } from '../optim/adam_atan2';
+import { Ema } from '../optim/ema';
+import { learningRate } from '../optim/schedule';
+import { SparseSignSGD } from '../optim/sign_sgd';
+import { tensor, zeros } from '../tensor/create';
+import { withoutHostReads } from '../tensor/host_reads';
+import { tidy } from '../tensor/scope';
+import type { Tensor } from '../tensor/tensor';
+import { noGrad } from '../autograd/no_grad';
+import type { RunConfig } from './config';
+
+/** The tensors of a batch of the sampler, int32. */
+export function batchTensors(batch: Pick<Batch, 'inputs' | 'labels' | 'puzzleIdentifiers'>): BatchTensors {
+  const { inputs, labels, puzzleIdentifiers } = batch;
+  const shape = [puzzleIdentifiers.length, inputs.length / puzzleIdentifiers.length];
+  return {
+    inputs: tensor(inputs, { shape }),
+    labels: tensor(labels, { shape }),
+    puzzleIdentifiers: tensor(puzzleIdentifiers),
+  };
+}
+
+/** What a step leaves for the host to look at later. */
+interface PendingReport {
+  readonly step: number;
+  /** METRIC_NAMES, then the loss and the learning rate. */
+  readonly values: Tensor;
+  /** The loss, the sum of the logits, and of the gradient of each parameter in turn: not finite where one of theirs is. */
+  readonly probes: Tensor;
+}
+
+/** Sums over the rows of one step, as HRM section 3.5 has them. */
+export interface StepReport {
+  readonly step: number;
+  readonly batchSize: number;
+  readonly metrics: Readonly<Record<(typeof METRIC_NAMES)[number], number>>;
+  /** Total, summed over the rows. */
+  readonly loss: number;
+  readonly lr: number;
+}
+
+export interface TrainStepOptions {
+  readonly optim: RunConfig['optim'];
+  /** Steps that the schedule spans. */
+  readonly totalSteps: number;
+  readonly batchSize: number;
+  /** Draws the exploration of halting. */
+  readonly generator: Generator;
+}
+
+/** The training state beside the data order: model, optimisers, carry and step, all tensors. */
+export class TrainStep {
+  readonly model: Hrm;
+  readonly dense: AdamATan2;
+  readonly sparse: SparseSignSGD | undefined;
+  readonly ema: Ema | undefined;
+  readonly options: TrainStepOptions;
+  /** Steps done, int32 []. */
+  readonly counter: Tensor;
+  carry: Carry | undefined;
+  readonly #pending: PendingReport[] = [];
+
+  constructor(model: Hrm, options: TrainStepOptions) {
+    const { beta1, beta2, weightDecay, puzzleEmbWeightDecay, ema } = options.optim;
+    this.model = model;
+    this.options = options;
+    this.dense = new AdamATan2(model.namedParameters(), { beta1, beta2, weightDecay });
+    this.sparse = model.puzzleEmb && new SparseSignSGD(model.puzzleEmb.weights, { weightDecay: puzzleEmbWeightDecay });
+    this.ema = ema === null ? undefined : new Ema(model.namedParameters(), { decay: ema });
+    this.counter = zeros([], { dtype: 'int32' });
+  }
+
+  /** Runs step number `step` (from 1) on a batch. Its report waits until `read` is called. */
+  run(step: number, batch: Batch): void {
+    const { carry, report } = withoutHostReads(() => tidy(() => this.#step(batch)));
+    disposeCarry(this.carry);
+    this.carry = carry;
+    this.#pending.push({ step, ...report });
+  }
+
+  #step(batch: Batch): { carry: Carry; report: Omit<PendingReport, 'step'> } {
+    const { model, options } = this;
+    const { optim, batchSize, generator } = options;
+    const incoming = batchTensors(batch);
+    noGrad(() => add_(this.counter, 1));
+    const { carry, outputs } = actStep(model, this.carry ?? initialCarry(model, incoming), incoming, {
+      training: true,
+      generator,
+    });
+    const { loss, metrics } = actLoss(model.config, carry, outputs);
+    backward(div(loss, batchSize));
+    return noGrad(() => {
+      const gradients = model.namedParameters().map(([, parameter]) => parameter.grad);
+      const rowGradient = outputs.puzzleRows?.grad;
+      const watched = [loss, outputs.logits, ...gradients, rowGradient];
+      const probes = stack(watched.map((item) => cast(item ? sum(item) : zeros([]), 'float32')));
+      const finite = all(isFinite(probes));
+      const schedule = {
+        warmupSteps: optim.lrWarmupSteps,
+        totalSteps: options.totalSteps,
+        minRatio: optim.lrMinRatio,
+      };
+      const lr = learningRate(this.counter, { base: optim.lr, ...schedule });
+      this.dense.step(lr, finite);
+      if (this.sparse && rowGradient) {
+        const rowLr = learningRate(this.counter, { base: optim.puzzleEmbLr, ...schedule });
+        this.sparse.step(carry.current.puzzleIdentifiers, rowGradient, rowLr, finite);
+        rowGradient.dispose();
+      }
+      this.ema?.update(finite);
+      model.zeroGrad();
+      const scalars = [loss, lr].map((item) => cast(reshape(item, [1]), 'float32'));
+      return { carry, report: { values: concat([metrics, ...scalars], 0), probes } };
+    });
+  }
+
+  /**
+   * Reads the reports of all but the newest `behind` steps, oldest first.
+   * @throws NonFiniteError naming the step and the first tensor that was not finite
+   */
+  read(behind: number): StepReport[] {
+    const reports: StepReport[] = [];
+    while (this.#pending.length > behind) {
+      const { step, values, probes } = this.#pending.shift()!;
+      const [numbers, sums] = [values.dataSync(), probes.dataSync()];
+      values.dispose();
+      probes.dispose();
+      this.#checkFinite(step, sums);
+      reports.push({
+        step,
+        batchSize: this.options.batchSize,
+        metrics: Object.fromEntries(METRIC_NAMES.map((name, i) => [name, numbers[i]!])) as StepReport['metrics'],
+        loss: numbers[METRIC_NAMES.length]!,
+        lr: numbers[METRIC_NAMES.length + 1]!,
+      });
+    }
+    return reports;
+  }
+
+  #checkFinite(step: number, sums: ArrayLike<number>): void {
+    const bad = Array.from(sums).findIndex((value) => !Number.isFinite(value));
+    if (bad < 0) return;
+    // The causes come first: a weight, then what is computed from it.
+    const weight = this.#badWeight();
+    const [loss, logits] = [sums[0]!, sums[1]!];
+    const names = this.model.namedParameters().map(([name]) => name);
+    const gradient = `the gradient of ${names[bad - 2] ?? 'the puzzle embedding'}`;
+    const what = weight ?? (!Number.isFinite(logits) ? 'the logits' : !Number.isFinite(loss) ? 'the loss' : gradient);
+    throw new NonFiniteError(
+      `train: ${what} must be finite at step ${step}, got NaN or infinity; the update was not made. ` +
+        'A lower learning rate (optim.lr) or a longer warm-up usually helps',
+    );
+  }
+
+  /** The first weight that is not finite, by name. Reads all of them. */
+  #badWeight(): string | undefined {
+    return tidy(() => {
+      for (const [name, weight] of this.model.stateDict()) {
+        if (noGrad(() => all(isFinite(weight))).item() === false) return `the weight ${name}`;
+      }
+      return undefined;
+    });
+  }
+
+  /** @throws NonFiniteError when a weight is not finite, so that no such checkpoint is written */
+  checkWeights(step: number): void {
+    const weight = this.#badWeight();
+    if (weight !== undefined) {
+      throw new NonFiniteError(`train: ${weight} must be finite after step ${step}, got NaN or infinity`);
+    }
+  }
+
+  /** Runs `fn` with the averaged weights in the model, where there are any, and puts the trained ones back. */
+  async withEvaluationWeights<R>(fn: () => Promise<R>): Promise<R> {
+    return this.ema ? await this.ema.swapped(fn) : await fn();
+  }
+
+  /** Leaves the averaged weights in the model, where there are any. */
+  useEvaluationWeights(): void {
+    this.ema?.apply();
+  }
+
+  dispose(): void {
+    disposeCarry(this.carry);
+    this.carry = undefined;
+    for (const { values, probes } of this.#pending.splice(0)) {
+      values.dispose();
+      probes.dispose();
+    }
+    this.counter.dispose();
+    this.dense.dispose();
+    this.ema?.dispose();
+  }
+}
+
+/** The tensors of a carry by name. */
+export function carryTensors({ zH, zL, steps, halted, current }: Carry): Map<string, Tensor> {
+  return new Map([
+    ['zH', zH],
+    ['zL', zL],
+    ['steps', steps],
+    ['halted', halted],
+    ['inputs', current.inputs],
+    ['labels', current.labels],
+    ['puzzleIdentifiers', current.puzzleIdentifiers],
+  ]);
+}
+
+export function disposeCarry(carry: Carry | undefined): void {
+  if (carry) for (const item of carryTensors(carry).values()) item.dispose();
+}

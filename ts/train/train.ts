@@ -1,0 +1,124 @@
+/** `train`: a run from a preset and a few changes, in one call. */
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { ConfigError } from '../error';
+import type { Hrm } from '../hrm/model';
+import { type Checkpoint, CheckpointStore } from '../io/checkpoint_store';
+import { writeFileAtomic } from '../io/atomic_file';
+import { checkpointConfig } from './checkpoint';
+import {
+  checkLayer,
+  checkResumable,
+  type ConfigLayer,
+  type ConfigValues,
+  parseConfig,
+  serializeConfig,
+} from './config';
+import type { RunConfig } from './config';
+import { deserializeConfig } from './config_file';
+import { CHECKPOINTS_DIR } from './load_model';
+import { presetLayer } from './presets';
+import { openRunData, type RunData } from './run_data';
+import { requireNewRun, type RunEvaluation, type RunEvents, type RunStatus, Trainer } from './trainer';
+
+export interface TrainOptions extends RunEvents {
+  /** Name of a preset: `demo-4x4`, `sudoku-mid`, `sudoku-extreme`, ... */
+  readonly preset?: string;
+  /** Changes to it, by group: `{ train: { steps: 200 }, model: { hidden: 64 } }`. */
+  readonly config?: ConfigValues;
+  /** Further layers, after `config`. */
+  readonly layers?: readonly ConfigLayer[];
+  /** Directory for metrics, TensorBoard events and checkpoints; without it nothing is written. */
+  readonly out?: string;
+  /** Go on from the newest checkpoint in `out`; its configuration is the base when no preset is named. */
+  readonly resume?: boolean;
+  /** When aborted, the run finishes its step, saves, and ends with status 'interrupted'. */
+  readonly signal?: AbortSignal;
+  /** Called once, before the first step. */
+  readonly onStart?: (start: RunStart) => void;
+}
+
+export interface RunStart {
+  readonly config: RunConfig;
+  readonly data: RunData;
+  readonly model: Hrm;
+  readonly totalSteps: number;
+  /** Steps that were done before: more than 0 when resumed. */
+  readonly step: number;
+  /** Checkpoints that were passed over because they are damaged. */
+  readonly rejected: readonly { readonly path: string; readonly reason: string }[];
+}
+
+export interface TrainResult {
+  readonly status: RunStatus;
+  /** Steps done. */
+  readonly step: number;
+  /** With the averaged weights, where the run keeps them. */
+  readonly model: Hrm;
+  readonly config: RunConfig;
+  readonly data: RunData;
+  /** Evaluations of this call, oldest first. */
+  readonly evaluations: readonly RunEvaluation[];
+}
+
+const RUN_CONFIG_FILE = 'config.json';
+
+/**
+ * Trains a model and evaluates it at the end.
+ *
+ * @throws ConfigError for unknown keys or values, or a resume under another experiment's configuration; NonFiniteError
+ *   when the loss diverges, with the checkpoints as they were; FileError, FormatError for data and checkpoints
+ */
+export async function train(options: TrainOptions = {}): Promise<TrainResult> {
+  const { out, signal, onStart } = options;
+  const { config, resume, rejected } = resolveRun(options);
+  const data = await openRunData(config);
+  const { onStep, onEvaluation, onCheckpoint } = options;
+  const trainer = new Trainer(config, data, { onStep, onEvaluation, onCheckpoint, out, resume });
+  try {
+    if (out !== undefined)
+      writeFileAtomic(path.join(out, RUN_CONFIG_FILE), Buffer.from(`${serializeConfig(config)}\n`));
+    const { model, totalSteps, step } = trainer;
+    onStart?.({ config, data, model, totalSteps, step, rejected });
+    const status = await trainer.run(signal);
+    return { status, step: trainer.step, model, config, data, evaluations: trainer.evaluations };
+  } finally {
+    trainer.dispose();
+  }
+}
+
+interface ResolvedRun {
+  config: RunConfig;
+  resume: { from: Checkpoint | null } | undefined;
+  rejected: RunStart['rejected'];
+}
+
+function resolveRun(options: TrainOptions): ResolvedRun {
+  const { preset, config: values, layers = [], out, resume = false } = options;
+  const given: ConfigLayer[] = [
+    ...(preset === undefined ? [] : [presetLayer(preset)]),
+    ...(values === undefined ? [] : [checkLayer('config', values)]),
+    ...layers,
+  ];
+  if (!resume) {
+    if (out !== undefined) {
+      requireNewRun(out);
+      mkdirSync(out, { recursive: true });
+    }
+    return { config: parseConfig(given), resume: undefined, rejected: [] };
+  }
+  if (out === undefined) throw new ConfigError('train: resume needs out, the directory of the run');
+  const { checkpoint, rejected } = new CheckpointStore(path.join(out, CHECKPOINTS_DIR)).latest();
+  const saved = checkpoint === null ? startedConfig(out) : checkpointConfig(checkpoint);
+  const base = preset === undefined ? [checkLayer('the saved run', JSON.parse(serializeConfig(saved)))] : [];
+  const config = parseConfig([...base, ...given]);
+  checkResumable(saved, config);
+  return { config, resume: { from: checkpoint }, rejected };
+}
+
+/** The configuration of a run that was killed before its first checkpoint. */
+function startedConfig(out: string): RunConfig {
+  const file = path.join(out, RUN_CONFIG_FILE);
+  if (!existsSync(file)) throw new ConfigError(`resume: ${out} must hold a run, got no checkpoint and no ${file}`);
+  return deserializeConfig(readFileSync(file, 'utf8'), file);
+}
