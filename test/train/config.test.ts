@@ -52,10 +52,10 @@ describe('presets', () => {
 describe('layers', () => {
   it('go preset < file < set', () => {
     const file = path.join(dir, 'run.json');
-    writeFileSync(file, '{"model": {"hidden": 64, "hLayers": 3}, "optim": {"lr": 0.002}}');
-    const config = parseConfig([presetLayer('demo-4x4'), configFileLayer(file), overridesLayer(['model.hLayers=1'])]);
-    expect(config.model).toMatchObject({ hidden: 64, hLayers: 1, lLayers: 2, posEncodings: 'learned' });
-    expect(config.optim.lr).toBe(0.002);
+    writeFileSync(file, '{"model": {"hidden": 96, "hLayers": 3}, "optim": {"lr": 0.003}}');
+    const config = parseConfig([presetLayer('demo-4x4'), configFileLayer(file), overridesLayer(['model.hLayers=2'])]);
+    expect(config.model).toMatchObject({ hidden: 96, hLayers: 2, lLayers: 1, posEncodings: 'learned' });
+    expect(config.optim.lr).toBe(0.003);
   });
 
   it('replace one measure of length by the other', () => {
@@ -152,7 +152,7 @@ describe('checkResumable', () => {
     ]);
   });
 
-  it.each(['model.hidden=64', 'optim.lr=0.1', 'data.seed=4', 'train.seed=1', 'train.batchSize=8'])(
+  it.each(['model.hidden=96', 'optim.lr=0.1', 'data.seed=4', 'train.seed=1', 'train.batchSize=8'])(
     'refuses %s, naming it',
     (set) => {
       const name = set.slice(0, set.indexOf('='));

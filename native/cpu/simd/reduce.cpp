@@ -69,6 +69,13 @@ template <class Op, class T> HRM_INLINE Acc<T> block_value(const T *p, int64_t n
   using S = typename P::Scalar;
   constexpr int64_t W = P::kCount;
   const auto identity = P::fill(Op::template identity<S>());
+  if constexpr (std::is_integral_v<T>) {
+    // g++ 12 loses lanes when it vectorizes the four accumulators of integers below; this loop it gets right.
+    S value = identity;
+    for (int64_t i = 0; i < n; ++i)
+      value = Op{}.template of<numerics::ScalarMath>(value, static_cast<S>(p[i]));
+    return value;
+  }
   typename P::V acc[4] = {identity, identity, identity, identity};
   int64_t i = 0;
   for (; i + 4 * W <= n; i += 4 * W)

@@ -1,0 +1,145 @@
+/** `hrm demo`: from nothing to a model that solves Sudokus it has never seen, in minutes on two cores. */
+import { existsSync } from 'node:fs';
+import { blanksHistogram, overlapOf } from '../data/sudoku/split';
+import type { SudokuSet } from '../data/sudoku/set';
+import { countParameters } from '../hrm/config';
+import { renderCurve, sparkline } from '../train/curve';
+import { evaluate, type Evaluation } from '../train/evaluate';
+import { formatDuration } from '../train/progress';
+import type { RunData, SudokuRunSplits } from '../train/run_data';
+import { solve } from '../train/solve';
+import { train, type RunStart, type TrainResult } from '../train/train';
+import { defineCommand, EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_OK, withInterrupt } from './command';
+import { blanksText } from './data';
+import { evaluationText, percent, runProgress, solutionText } from './run_report';
+
+const PRESET = 'demo-4x4';
+/** Share of the unseen puzzles that must be exactly right. */
+const GOAL = 0.95;
+const N_SOLVED = 3;
+const MAX_TERMINAL = 100;
+
+const print = (text: string): void => void process.stdout.write(`${text}\n`);
+
+/** The first of runs/demo, runs/demo-2, ... that is free: nothing of an earlier demo is touched. */
+function freeDirectory(): string {
+  for (let i = 1; ; i++) {
+    const dir = i === 1 ? 'runs/demo' : `runs/demo-${i}`;
+    if (!existsSync(dir)) return dir;
+  }
+}
+
+function distinctGrids(set: SudokuSet): number {
+  return new Set(Array.from({ length: set.length }, (_, i) => set.solution(i).join(''))).size;
+}
+
+function splitLine(name: string, set: SudokuSet): string {
+  return (
+    `  ${name.padEnd(10)} ${String(set.length).padStart(6)} puzzles of ${String(distinctGrids(set)).padStart(3)} grids, ` +
+    `by blanks ${blanksText(blanksHistogram(set))}`
+  );
+}
+
+/** @returns whether the splits share nothing */
+function describeData({ geometry, train: trainSet, valid, test }: SudokuRunSplits): boolean {
+  print(
+    `${geometry.size}x${geometry.size} Sudokus, each with one solution, split by solution grid before augmentation:`,
+  );
+  print(splitLine('training', trainSet));
+  if (valid) print(splitLine('validation', valid));
+  print(splitLine('test', test));
+  const shared = overlapOf(trainSet, test);
+  print(`  overlap of training and test: ${shared.puzzles} puzzles, ${shared.solutions} solution grids\n`);
+  return shared.puzzles + shared.solutions === 0;
+}
+
+function describeModel({ model, config, totalSteps }: RunStart): void {
+  const { hidden, hLayers, lLayers, hCycles, lCycles, haltMaxSteps } = model.config;
+  print(
+    `An HRM with ${countParameters(model.config).toLocaleString('en')} weights: hidden ${hidden}, ${hLayers}+${lLayers} layers, ` +
+      `${hCycles}x${lCycles} cycles, at most ${haltMaxSteps} segments;\none-step gradient, batch ${config.train.batchSize}, ` +
+      `at most ${totalSteps} steps, stopping early by the validation puzzles.\n`,
+  );
+}
+
+/** Solves some test puzzles, spread over the set, and prints every segment. */
+function solveSome({ model, data }: TrainResult, test: SudokuSet): void {
+  const columns = Math.min(process.stdout.columns ?? MAX_TERMINAL, MAX_TERMINAL);
+  for (let i = 0; i < N_SOLVED; i++) {
+    const index = Math.floor(((i + 0.5) * test.length) / N_SOLVED);
+    const solution = solve(model, test.puzzle(index), { geometry: data.sudoku!.geometry });
+    print(`\nUnseen puzzle ${i + 1}\n${solutionText(solution, columns)}`.trimEnd());
+  }
+}
+
+function describeOverlap({ guard }: RunData): boolean {
+  const { nRows, nOverlaps } = guard!.seen;
+  print(
+    `Of ${nRows.toLocaleString('en')} training rows, augmented ones included, ${nOverlaps} were held-out puzzles or grids.`,
+  );
+  return nOverlaps === 0;
+}
+
+function verdict(result: Evaluation): string {
+  const share = percent(result.exactAccuracy);
+  return result.exactAccuracy >= GOAL
+    ? `Goal of ${percent(GOAL)} reached: ${share}.`
+    : `Goal of ${percent(GOAL)} missed: ${share}. A slower machine may need --minutes 5.`;
+}
+
+export const demo = defineCommand({
+  command: 'demo',
+  describe: 'Train a small model on generated 4x4 Sudokus and watch it solve unseen ones; minutes on two cores',
+  examples: [
+    ['$0 demo', 'the whole story, in at most 3 minutes'],
+    ['$0 demo --seed 1', 'other puzzles, other weights'],
+  ],
+  options: (parser) =>
+    parser
+      .option('seed', { type: 'number', default: 0, describe: 'Decides puzzles, weights and order' })
+      .option('minutes', { type: 'number', default: 2.3, describe: 'Longest time to train' })
+      .option('out', { type: 'string', requiresArg: true, describe: 'Directory of the run [default: runs/demo]' }),
+  run: ({ seed, minutes, out }) =>
+    withInterrupt(async (interrupted) => {
+      const started = performance.now();
+      const dir = out ?? freeDirectory();
+      const progress = runProgress(process.stderr);
+      const shares: number[] = [];
+      let isClean = true;
+      const timeIsUp = AbortSignal.timeout(Math.max(1, minutes * 60_000));
+      const result = await train({
+        preset: PRESET,
+        config: { data: { seed }, train: { seed } },
+        out: dir,
+        signal: AbortSignal.any([interrupted, timeIsUp]),
+        ...progress,
+        onStart: (start) => {
+          isClean = describeData(start.data.sudoku!);
+          describeModel(start);
+          progress.onStart(start);
+        },
+        onEvaluation: (evaluation) => {
+          shares.push(evaluation.result.exactAccuracy);
+          progress.onEvaluation?.(evaluation);
+          progress.note(`  ${sparkline(shares)}`);
+        },
+      }).finally(() => progress.end());
+      if (interrupted.aborted) return EXIT_INTERRUPTED;
+
+      const points = result.evaluations.map(({ step, result: { exactAccuracy: value } }) => ({ step, value }));
+      print(`\n${renderCurve(points, { title: 'validation puzzles exactly right, by step' })}\n`);
+      const seconds = (performance.now() - started) / 1000;
+      const why = { finished: 'all steps done', stopped: 'early stop', interrupted: 'time is up' }[result.status];
+      print(`Trained ${result.step} steps in ${formatDuration(seconds)} (${why}).`);
+      isClean = describeOverlap(result.data) && isClean;
+
+      const { test } = result.data.sudoku!;
+      const score = await evaluate(result.model, result.data.test!);
+      print(`Test: ${evaluationText(score)}.`);
+      print(`Exactly right after each segment: ${score.exactBySegment.map(percent).join(', ')}.`);
+      solveSome(result, test);
+      print(`\n${verdict(score)} The model is in ${dir}: hrm solve ${dir} PUZZLE, hrm eval ${dir} --adaptive.`);
+      print(`Whole demo: ${formatDuration((performance.now() - started) / 1000)}.`);
+      return isClean && score.exactAccuracy >= GOAL ? EXIT_OK : EXIT_FAILURE;
+    }),
+});
