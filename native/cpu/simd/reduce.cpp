@@ -133,7 +133,8 @@ template <class Op, class T, class Put>
 void column_values(const T *p, int64_t stride, int64_t rows, int64_t width, Put put) {
   constexpr int64_t W = Pack<T>::kCount;
   int64_t j = 0;
-  for (; j + 4 * W <= width; j += 4 * W)
+  // Integers not, for the reason in block_value.
+  for (; !std::is_integral_v<T> && j + 4 * W <= width; j += 4 * W)
     column_block<Op, T, 4>(p + j, stride, rows, W, [&](int64_t k, auto v, int m) { put(j + k, v, m); });
   for (; j < width; j += W)
     column_block<Op, T, 1>(p + j, stride, rows, static_cast<int>(std::min(W, width - j)),
