@@ -141,7 +141,8 @@ describe('Ema', () => {
       }),
     ).rejects.toThrow('in between');
     expect(values(p)).toEqual([3]);
-    expect(memory().tensors).toBe(tensors);
+    // Not equality: garbage of earlier tests may be collected in between.
+    expect(memory().tensors).toBeLessThanOrEqual(tensors);
     ema.apply();
     expect(values(p)).toEqual([2]);
   });
