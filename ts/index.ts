@@ -1,3 +1,5 @@
+import './ops/methods';
+
 export * from './error';
 export { memory, resetPeakMemory, trimMemory, setMemoryLimit, setNumThreads, getNumThreads } from './native/runtime';
 export type { MemoryInfo } from './native/runtime';

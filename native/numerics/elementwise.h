@@ -114,8 +114,10 @@ constexpr double kGeluSlope = 1.59576912160573071176, kGeluCubic = 0.044715;
 struct gelu_tanh_grad {
   template <class M, class T> HRM_HD T of(T dy, T x) const {
     const T slope = M::template splat<T>(kGeluSlope), cubic = M::template splat<T>(kGeluCubic);
-    const T s = M::sigmoid(slope * (x + cubic * x * x * x));
-    return dy * (s + x * s * (1.0f - s) * slope * (1.0f + 3.0f * cubic * x * x));
+    const T v = slope * (x + cubic * x * x * x);
+    // 1 - s from the other side: for large v nothing would be left of it.
+    const T s = M::sigmoid(v), rest = M::sigmoid(-v);
+    return dy * (s + x * s * rest * slope * (1.0f + 3.0f * cubic * x * x));
   }
 };
 

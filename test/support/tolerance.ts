@@ -16,6 +16,9 @@ const UNIT_ROUNDOFF: Readonly<Record<FloatDType, number>> = {
  */
 const FLOOR: Readonly<Record<FloatDType, number>> = { bfloat16: 1.05, float32: 6, float64: 10 };
 
+/** The same relative to the terms of sums, in the dtype of the accumulation. In float64 the reference itself errs. */
+const TERMS: Readonly<Record<FloatDType, number>> = { bfloat16: 2 ** -22, float32: 2 ** -22, float64: 2 ** -48 };
+
 /** How much worse than the naive implementation in the same dtype a kernel may be. */
 const NAIVE_FACTOR = 2;
 
@@ -53,16 +56,15 @@ export function resultRounding(dtype: DType): (value: number) => number {
 }
 
 /**
- * Sums that cancel err by roundoffs of their terms, not of the result, and over the few elements of a sample the naive
- * implementation may be exact by luck: some roundoffs of the largest element, in the dtype of the accumulation. More in
- * float64, where the reference is the naive implementation and its own error is unseen.
+ * @param scale largest input or result where results are sums of many terms, otherwise 0: sums that cancel err by roundoffs
+ *   of their terms, not of the result, and over the few elements of a sample the naive implementation may be exact by luck
  */
-export function cancellationBound(exact: Float64Array, dtype: DType): number {
-  const largest = exact.reduce((a, v) => (Number.isFinite(v) ? Math.max(a, Math.abs(v)) : a), 0);
-  return dtype === 'float64' ? 16 * largest * UNIT_ROUNDOFF.float64 : 4 * largest * UNIT_ROUNDOFF.float32;
-}
-
-export function errorBound(naiveError: number, exact: number, dtype: FloatDType): number {
+export function errorBound(naiveError: number, exact: number, scale: number, dtype: FloatDType): number {
   const smallest = dtype === 'float64' ? 2 ** -1074 : dtype === 'float32' ? 2 ** -149 : 2 ** -133;
-  return Math.max(NAIVE_FACTOR * naiveError, FLOOR[dtype] * UNIT_ROUNDOFF[dtype] * Math.abs(exact), 2 * smallest);
+  const result = Math.max(
+    NAIVE_FACTOR * naiveError,
+    FLOOR[dtype] * UNIT_ROUNDOFF[dtype] * Math.abs(exact),
+    2 * smallest,
+  );
+  return result + TERMS[dtype] * scale;
 }

@@ -1,6 +1,7 @@
 /** Comparisons and logic: bool, without gradient. false where either side is NaN, `ne` true. */
 import { abs } from './unary';
 import type { Tensor } from '../tensor/tensor';
+import { requireTensor } from './arguments';
 import { binary, type Operand } from './arithmetic';
 import { defineOp, type Op } from './define';
 
@@ -52,7 +53,7 @@ export function logicalXor(a: Operand, b: Operand): Tensor {
 }
 /** Whether x is false (0). */
 export function logicalNot(x: Tensor): Tensor {
-  return binary(eqOp, x, 0);
+  return binary(eqOp, requireTensor('logicalNot', 'x', x), 0);
 }
 /** Whether x is neither NaN nor infinite; true for integers. */
 export function isFinite(x: Tensor): Tensor {

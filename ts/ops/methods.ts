@@ -9,6 +9,8 @@ import { ArgumentError } from '../error';
 import * as arithmetic from './arithmetic';
 import { cast, clone, contiguous, copy_, detach, fill_, zero_ } from './cast';
 import * as compare from './compare';
+import { pad, split, unbind } from './concat';
+import { gather, indexSelect, scatterAdd } from './indexing';
 import { matmul } from './matmul';
 import * as power from './power';
 import { all, any, max, mean, min, sum, variance } from './reduce';
@@ -55,6 +57,8 @@ const functions = {
   ...{ all, any, argmax, logSoftmax, logsumexp, max, mean, min, softmax, sum, var: variance },
   // views
   ...{ broadcastTo, expand, flatten, narrow, permute, reshape, select, slice, squeeze, transpose, unsqueeze },
+  // indexing and parts
+  ...{ gather, indexSelect, pad, scatterAdd, split, unbind },
   // products
   ...{ matmul },
 };

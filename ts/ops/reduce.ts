@@ -30,7 +30,10 @@ export function reduceAttrs(op: string, dims: unknown, options: ReduceOptions): 
   if (typeof options !== 'object' || options === null)
     throw new ArgumentError(`${op}: options must be an object, got ${describe(options)}`);
   const list = dims === undefined ? [] : typeof dims === 'number' ? [dims] : (dims as readonly number[]);
-  return { dims: list, keepdim: options.keepdim ?? false };
+  const { keepdim = false } = options;
+  if (typeof keepdim !== 'boolean')
+    throw new ArgumentError(`${op}: keepdim must be true or false, got ${describe(keepdim)}`);
+  return { dims: list, keepdim };
 }
 
 /** A reduced tensor (gradient, result) spread again over the shape it was reduced from. */
@@ -100,12 +103,12 @@ export function min(x: Tensor, dims?: ReduceDims, options: ReduceOptions = {}): 
 
 /** Whether any element over `dims` (default: all) is true, that is, not 0. Of nothing: false. */
 export function any(x: Tensor, dims?: ReduceDims, options: ReduceOptions = {}): Tensor {
-  return ne(sumOp.one([ne(x, 0)], reduceAttrs('any', dims, options)), 0);
+  return ne(sumOp.one([ne(requireTensor('any', 'x', x), 0)], reduceAttrs('any', dims, options)), 0);
 }
 
 /** Whether all elements over `dims` (default: all) are true, that is, not 0. Of nothing: true. */
 export function all(x: Tensor, dims?: ReduceDims, options: ReduceOptions = {}): Tensor {
-  return eq(sumOp.one([eq(x, 0)], reduceAttrs('all', dims, options)), 0);
+  return eq(sumOp.one([eq(requireTensor('all', 'x', x), 0)], reduceAttrs('all', dims, options)), 0);
 }
 
 export interface VarOptions extends ReduceOptions {

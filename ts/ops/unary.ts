@@ -141,7 +141,7 @@ export function sign(x: Tensor): Tensor {
 
 /** 1 / x */
 export function reciprocal(x: Tensor): Tensor {
-  return div(1, x);
+  return div(1, requireTensor('reciprocal', 'x', x));
 }
 
 export const clampGradOp: Op<'clamp_grad'> = defineOp('clamp_grad');

@@ -81,8 +81,8 @@ template <class Op, class T> HRM_INLINE Acc<T> block_value(const T *p, int64_t n
   for (; i + 4 * W <= n; i += 4 * W)
     for (int k = 0; k < 4; ++k)
       acc[k] = join<Op, P>(acc[k], P::get(p + i + k * W));
-  for (int k = 0; i + W <= n; i += W, ++k)
-    acc[k] = join<Op, P>(acc[k], P::get(p + i));
+  for (; i + W <= n; i += W)
+    acc[0] = join<Op, P>(acc[0], P::get(p + i));
   S lane[W];
   P::spill(lane, join<Op, P>(join<Op, P>(acc[0], acc[1]), join<Op, P>(acc[2], acc[3])));
   for (int64_t w = W / 2; w > 0; w /= 2)
@@ -128,9 +128,28 @@ HRM_INLINE void column_block(const T *p, int64_t stride, int64_t rows, int last,
     put(k * P::kCount, total[k], k == K - 1 ? last : static_cast<int>(P::kCount));
 }
 
+/** g++ 12 compiles unrolled integer accumulators wrongly for AVX2 (sums of n divisible by 8 lose half): plain loops. */
+template <class Op, class T, class Put>
+void integer_columns(const T *p, int64_t stride, int64_t rows, int64_t width, Put put) {
+  using S = Acc<T>;
+  constexpr int64_t kTile = 64;
+  for (int64_t first = 0; first < width; first += kTile) {
+    const int64_t n = std::min(kTile, width - first);
+    S total[kTile];
+    std::fill(total, total + kTile, Op::template identity<S>());
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t j = 0; j < n; ++j)
+        total[j] = join<Op, Pack<T>>(total[j], static_cast<S>(p[r * stride + first + j]));
+    for (int64_t j = 0; j < n; ++j)
+      put(first + j, total[j], 1);
+  }
+}
+
 /** put(j, vector, lanes) for the columns [0, width). */
 template <class Op, class T, class Put>
 void column_values(const T *p, int64_t stride, int64_t rows, int64_t width, Put put) {
+  if constexpr (std::is_integral_v<T>)
+    return integer_columns<Op>(p, stride, rows, width, put);
   constexpr int64_t W = Pack<T>::kCount;
   int64_t j = 0;
   // Integers not, for the reason in block_value.
