@@ -246,6 +246,7 @@ export const oneHotCase = opCase<number>({
   refused: [
     { what: 'an id of n', run: () => oneHot(ids([3]), 3), error: ArgumentError },
     { what: 'ids of float32', run: () => oneHot(ids([1], 'float32'), 3), error: DTypeError },
+    { what: 'options null', run: () => oneHot(ids([0]), 3, null as unknown as object), error: ArgumentError },
     { what: 'n of 0', run: () => oneHot(ids([]), 0), error: ArgumentError },
   ],
 });

@@ -10,7 +10,7 @@ import {
   ShapeError,
   slice,
   squeeze,
-  tensor,
+  type Tensor,
   transpose,
   unbind,
   unsqueeze,
@@ -250,7 +250,7 @@ const squeezeCase = opCase<undefined>({
   refused: [
     { what: 'a dimension that is larger', run: () => squeeze(zeros([1, 2]), [0, 1]), error: ShapeError },
     ...dimRefused((dim) => squeeze(zeros([1, 1]), dim)),
-    { what: 'a number', run: () => squeeze(1 as unknown as ReturnType<typeof tensor>), error: ArgumentError },
+    { what: 'a number', run: () => squeeze(1 as unknown as Tensor), error: ArgumentError },
   ],
 });
 

@@ -103,7 +103,15 @@ describe('Generator', () => {
     for (const seed of [-1, 1.5, NaN, 2 ** 53, -1n, 1n << 64n, '1', null])
       expect(() => new Generator(seed as number)).toThrow(ArgumentError);
     const good = new Generator().save();
-    for (const state of [null, 1, {}, { seed: good.seed }, { ...good, counter: [0] }, { ...good, counter: [0, -1] }])
+    for (const state of [
+      null,
+      1,
+      {},
+      { seed: good.seed },
+      { ...good, counter: [0] },
+      { ...good, counter: [0, -1] },
+      { ...good, seed: [1n, 0n] },
+    ])
       expect(() => new Generator().load(state as GeneratorState)).toThrow(FormatError);
   });
 });

@@ -58,9 +58,7 @@ export class Generator {
       Array.isArray(pair) && pair.length === 2 ? (pair as unknown[]) : [NaN],
     );
     if (!values.every((word) => Number.isInteger(word) && Number(word) >= 0 && Number(word) < 2 ** 32))
-      throw new FormatError(
-        `Generator.load: expected {seed, counter}, pairs of 32-bit words, got ${JSON.stringify(state)}`,
-      );
+      throw new FormatError(`Generator.load: expected {seed, counter}, pairs of 32-bit words, got ${describe(state)}`);
     return this.#write(values as number[]);
   }
 
