@@ -91,9 +91,10 @@ describe('AdamATan2', () => {
     optimizer.step(lr, yes);
     const { tensors } = memory();
     optimizer.step(lr, yes);
-    expect(memory().tensors).toBe(tensors);
+    // Not equality: garbage of earlier tests may be collected in between.
+    expect(memory().tensors).toBeLessThanOrEqual(tensors);
     optimizer.dispose();
-    expect(memory().tensors).toBe(tensors - 3);
+    expect(memory().tensors).toBeLessThanOrEqual(tensors - 3);
   });
 
   it.each([
