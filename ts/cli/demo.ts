@@ -21,6 +21,36 @@ const MAX_TERMINAL = 100;
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
 
+/** Steps to try the machine's speed with, and how many of the first and last of them do not count. */
+const TRIAL_STEPS = 32;
+const TRIAL_WARMUP = 8;
+const MIN_STEPS = 1200;
+const MAX_STEPS = 4000;
+/** Share of the time that the steps may take; the rest is for evaluations. */
+const STEP_SHARE = 0.9;
+
+/**
+ * How many steps fit into the time, so that the learning rate has come down when it is over. The same on every machine
+ * that is fast enough.
+ */
+async function stepsFor(minutes: number, signal: AbortSignal): Promise<number> {
+  const times: number[] = [];
+  await train({
+    preset: PRESET,
+    config: {
+      data: { trainPuzzles: 500, validPuzzles: 10, testPuzzles: 10 },
+      train: { steps: TRIAL_STEPS, stopAtExactAccuracy: null },
+      eval: { everySteps: null, finalPuzzles: 0 },
+    },
+    signal,
+    onStep: () => times.push(performance.now()),
+  });
+  // The reports of the last steps come all at once, after the end.
+  const timed = times.slice(TRIAL_WARMUP, TRIAL_STEPS - TRIAL_WARMUP);
+  const stepMs = (timed.at(-1)! - timed[0]!) / (timed.length - 1);
+  return Math.round(Math.min(MAX_STEPS, Math.max(MIN_STEPS, (minutes * 60_000 * STEP_SHARE) / stepMs)));
+}
+
 /** The first of runs/demo, runs/demo-2, ... that is free: nothing of an earlier demo is touched. */
 function freeDirectory(): string {
   for (let i = 1; ; i++) {
@@ -106,10 +136,12 @@ export const demo = defineCommand({
       const progress = runProgress(process.stderr);
       const shares: number[] = [];
       let isClean = true;
+      const steps = await stepsFor(minutes, interrupted);
+      if (interrupted.aborted) return EXIT_INTERRUPTED;
       const timeIsUp = AbortSignal.timeout(Math.max(1, minutes * 60_000));
       const result = await train({
         preset: PRESET,
-        config: { data: { seed }, train: { seed } },
+        config: { data: { seed }, train: { seed, steps } },
         out: dir,
         signal: AbortSignal.any([interrupted, timeIsUp]),
         ...progress,
