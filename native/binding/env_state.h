@@ -98,9 +98,11 @@ struct EnvState {
         static_cast<int64_t>(context.allocator.live()) + static_cast<int64_t>(handles.count()) * kHandleBytes;
     const int64_t delta = total_bytes - reported_bytes;
     if (delta > kReportStep || delta < -kReportStep) {
+      // Before the call: it may collect, and the finalizers that run in it report too. Seeing the old figure they would
+      // report the same growth again, which starts a collection inside a collection: V8 aborts.
+      reported_bytes = total_bytes;
       int64_t total;
       napi_adjust_external_memory(env, delta, &total);
-      reported_bytes += delta;
     }
   }
 
