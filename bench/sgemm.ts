@@ -4,7 +4,7 @@ import { type BenchOptions, type Bound, isMet, type Report, type Row, type Subje
 import { buildNativeProgram, runProgram } from './native_program';
 import { geometricMean } from './statistics';
 
-const ROUNDS = 9;
+const ROUNDS = 7;
 const INSTALL = 'apt-get install libopenblas0-openmp libdnnl-dev';
 
 const machineLine = z.looseObject({ subject: z.literal('machine'), OpenBLAS: z.string(), oneDNN: z.string() });
