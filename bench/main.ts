@@ -4,8 +4,11 @@ import os from 'node:os';
 import { parseArgs } from 'node:util';
 import { ArgumentError, HrmError } from '../ts/error';
 import { getNumThreads } from '../ts/native/runtime';
+import { activationMemory } from './activation_memory';
+import { fused } from './fused';
 import type { BenchOptions, Report, Row, Subject } from './harness';
 import { describeMachine } from './machine';
+import { memory } from './memory';
 import { overhead } from './overhead';
 import {
   formatComparison,
@@ -17,9 +20,10 @@ import {
   type Results,
 } from './report';
 import { sgemm } from './sgemm';
+import { step } from './step';
 
 // Those that want an undisturbed heap come first.
-export const subjects: readonly Subject[] = [overhead, sgemm];
+export const subjects: readonly Subject[] = [overhead, activationMemory, memory, sgemm, fused, step];
 
 const USAGE = `npm run bench -- [options]
   --only A,B       these subjects alone: ${subjects.map(({ name }) => name).join(', ')}

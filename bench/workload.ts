@@ -1,0 +1,160 @@
+/** A model with random data and a live carry, to time and to weigh: what the peer's workload.py is for PyTorch. */
+import { noGrad } from '../ts/autograd/no_grad';
+import { backward } from '../ts/autograd/tape';
+import { actStep, type BatchTensors, type Carry, initialCarry } from '../ts/hrm/act';
+import {
+  gradLSteps,
+  modelConfig,
+  type ModelConfig,
+  type ModelSettings,
+  swigluInnerSize,
+  totalSeqLen,
+} from '../ts/hrm/config';
+import { actLoss } from '../ts/hrm/loss';
+import { Hrm } from '../ts/hrm/model';
+import { div } from '../ts/ops/arithmetic';
+import { Generator, randint } from '../ts/ops/random';
+import { AdamATan2 } from '../ts/optim/adam_atan2';
+import { SparseSignSGD } from '../ts/optim/sign_sgd';
+import { full, zeros } from '../ts/tensor/create';
+import { tidy } from '../ts/tensor/scope';
+import type { Tensor } from '../ts/tensor/tensor';
+
+/** Sizes of a model and its batch, in the words of both sides. */
+export interface Size {
+  hidden: number;
+  layers: number;
+  batch: number;
+  seq: number;
+  vocab: number;
+}
+
+const HEAD_DIM = 64;
+const LEARNING_RATE = 1e-4;
+
+export function configOf({ hidden, layers, seq, vocab }: Size, settings: Partial<ModelSettings> = {}): ModelConfig {
+  return modelConfig({
+    hidden,
+    nHeads: Math.max(1, hidden / HEAD_DIM),
+    hLayers: layers,
+    lLayers: layers,
+    seqLen: seq,
+    vocabSize: vocab,
+    ...settings,
+  });
+}
+
+export function sizeName({ hidden, layers, batch, seq }: Size): string {
+  return `hidden ${hidden}, ${layers}+${layers} layers, batch ${batch}, seq ${seq}`;
+}
+
+/** Floating-point operations of one block: the linear maps and the two attention products. */
+function blockFlops(config: ModelConfig, batch: number): number {
+  const { hidden, expansion } = config;
+  const tokens = totalSeqLen(config);
+  const inner = swigluInnerSize(hidden, expansion);
+  return batch * tokens * (2 * (4 * hidden * hidden + 3 * hidden * inner) + 4 * tokens * hidden);
+}
+
+/** Of one recurrence. */
+export function forwardFlops(config: ModelConfig, batch: number): number {
+  const { hCycles, lCycles, hLayers, lLayers } = config;
+  return blockFlops(config, batch) * hCycles * (lCycles * lLayers + hLayers);
+}
+
+/** Of a training step: two recurrences, and backward (twice the forward) through the calls that carry gradient. */
+export function stepFlops(config: ModelConfig, batch: number): number {
+  const { lCycles, hLayers, lLayers } = config;
+  const lCalls = gradLSteps(config);
+  const hCalls = Math.ceil(lCalls / lCycles);
+  return 2 * forwardFlops(config, batch) + 2 * blockFlops(config, batch) * (lCalls * lLayers + hCalls * hLayers);
+}
+
+function disposeAll(tensors: Iterable<Tensor>): void {
+  for (const tensor of tensors) if (!tensor.isDisposed) tensor.dispose();
+}
+
+/** Forward and training step at one size, through the library's API. Weights, batch and carry are those of a run after
+ * its first segment. */
+export class Workload {
+  readonly config: ModelConfig;
+  readonly #size: Size;
+  readonly #model: Hrm;
+  readonly #dense: AdamATan2;
+  readonly #sparse: SparseSignSGD | undefined;
+  readonly #generator: Generator;
+  readonly #batch: BatchTensors;
+  readonly #lr: Tensor;
+  readonly #finite: Tensor;
+  #carry: Carry;
+
+  constructor(size: Size, settings: Partial<ModelSettings> = {}) {
+    this.config = configOf(size, settings);
+    this.#size = size;
+    this.#generator = new Generator(0);
+    this.#model = new Hrm(this.config, this.#generator);
+    this.#dense = new AdamATan2(this.#model.namedParameters(), { beta1: 0.9, beta2: 0.95, weightDecay: 0.1 });
+    const { puzzleEmb } = this.#model;
+    this.#sparse = puzzleEmb && new SparseSignSGD(puzzleEmb.weights, { weightDecay: 1 });
+    const tokens = (): Tensor => randint(1, size.vocab, [size.batch, size.seq], { generator: this.#generator });
+    this.#batch = {
+      inputs: tokens(),
+      labels: tokens(),
+      puzzleIdentifiers: zeros([size.batch], { dtype: 'int32' }),
+    };
+    this.#lr = full([], LEARNING_RATE);
+    this.#finite = full([], true, { dtype: 'bool' });
+    const empty = initialCarry(this.#model, this.#batch);
+    this.#carry = tidy(() => noGrad(() => actStep(this.#model, empty, this.#batch, { training: false })).carry);
+    disposeAll([empty.zH, empty.zL, empty.steps, empty.halted]);
+  }
+
+  /** One evaluation segment; the carry stays, so that every call does the same. @returns a sum over what came out */
+  forward(): number {
+    return tidy(() => {
+      const { outputs } = noGrad(() => actStep(this.#model, this.#carry, this.#batch, { training: false }));
+      return Number(outputs.qHalt.dataSync()[0]);
+    });
+  }
+
+  /** One training step: two recurrences, backward, both optimisers; the carry goes on. @returns the loss a row */
+  step(): number {
+    const old = this.#carry;
+    const { carry, loss } = tidy(() => {
+      const step = actStep(this.#model, old, this.#batch, { training: true, generator: this.#generator });
+      const { puzzleRows } = step.outputs;
+      const meanLoss = div(actLoss(this.config, step.carry, step.outputs).loss, this.#size.batch);
+      backward(meanLoss);
+      noGrad(() => {
+        this.#dense.step(this.#lr, this.#finite);
+        if (this.#sparse && puzzleRows?.grad)
+          this.#sparse.step(step.carry.current.puzzleIdentifiers, puzzleRows.grad, this.#lr, this.#finite);
+      });
+      puzzleRows?.grad?.dispose();
+      this.#model.zeroGrad();
+      return { carry: step.carry, loss: Number(meanLoss.item()) };
+    });
+    this.#carry = carry;
+    disposeAll(carryTensors(old).filter((tensor) => !carryTensors(carry).includes(tensor) && !this.#isOfBatch(tensor)));
+    return loss;
+  }
+
+  #isOfBatch(tensor: Tensor): boolean {
+    return batchTensorsOf(this.#batch).includes(tensor);
+  }
+
+  dispose(): void {
+    disposeAll([...carryTensors(this.#carry), ...batchTensorsOf(this.#batch), this.#lr, this.#finite]);
+    this.#dense.dispose();
+    this.#model.dispose();
+    this.#generator.dispose();
+  }
+}
+
+function carryTensors({ zH, zL, steps, halted, current }: Carry): Tensor[] {
+  return [zH, zL, steps, halted, ...batchTensorsOf(current)];
+}
+
+function batchTensorsOf({ inputs, labels, puzzleIdentifiers }: BatchTensors): Tensor[] {
+  return [inputs, labels, puzzleIdentifiers];
+}
