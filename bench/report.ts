@@ -63,8 +63,8 @@ function bySubject(rows: readonly Row[]): Map<string, Row[]> {
 function align(head: readonly string[], lines: readonly string[][]): { head: string[]; lines: string[][] } {
   const kept = head.map((_, i) => i).filter((i) => lines.some((line) => line[i] !== ''));
   const widths = kept.map((i) => Math.max(head[i]!.length, ...lines.map((line) => line[i]!.length)));
-  const fit = (line: readonly string[]): string[] => kept.map((i, at) => line[i]!.padEnd(widths[at]!));
-  return { head: fit(head), lines: lines.map(fit) };
+  const padded = (line: readonly string[]): string[] => kept.map((i, at) => line[i]!.padEnd(widths[at]!));
+  return { head: padded(head), lines: lines.map(padded) };
 }
 
 /** One table a subject. @param titles of the subjects, by name */

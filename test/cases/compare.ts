@@ -25,7 +25,7 @@ import { binaryRefused, specialPairs, unaryRefused } from './arithmetic';
 function comparison(op: (a: Operand, b: Operand) => Tensor, f: (a: number, b: number) => boolean): OpCase {
   return opCase<undefined>({
     call: ([a, b]) => op(a as Tensor, b as Tensor),
-    reference: (inputs) => zip(inputs, (a, b) => Number(f(a as number, b as number))),
+    reference: (inputs) => zip(inputs, (a, b) => Number(f(a, b))),
     samples: binarySamples,
     dtypes: ALL_DTYPES,
     result: () => 'bool',
@@ -60,7 +60,7 @@ export const logicalXorCase = comparison(logicalXor, (a, b) => (a !== 0) !== (b 
 function predicate(op: (x: Tensor) => Tensor, f: (x: number) => boolean): OpCase {
   return opCase<undefined>({
     call: ([x]) => op(x as Tensor),
-    reference: (inputs) => zip(inputs, (x) => Number(f(x as number))),
+    reference: (inputs) => zip(inputs, (x) => Number(f(x))),
     samples: unarySamples,
     dtypes: ALL_DTYPES,
     result: () => 'bool',
@@ -78,7 +78,7 @@ export const isFiniteCase = predicate(isFinite, Number.isFinite);
 const truth = (): Tensor => tensor([true, false]);
 export const whereCase = opCase<undefined>({
   call: ([condition, a, b]) => where(condition as Tensor, a as Tensor, b as Tensor),
-  reference: (inputs) => zip(inputs, (condition, a, b) => (condition !== 0 ? a : b) as number),
+  reference: (inputs) => zip(inputs, (condition, a, b) => (condition !== 0 ? a : b)),
   samples: samples(
     undefined,
     [[], [], []],

@@ -101,7 +101,7 @@ function gradientAlong(
   const run = op as typeof softmaxGradOp;
   return opCase<number>({
     call: ([dy, y], dim) => run.one([dy as Tensor, y as Tensor], { dim }),
-    reference: (inputs, dim, round) => mapAlong(inputs, dim, (dy, y) => f(dy as number[], y as number[], round)),
+    reference: (inputs, dim, round) => mapAlong(inputs, dim, (dy, y) => f(dy, y, round)),
     samples: withNothing.map(({ shapes, options }) => ({ shapes: [...shapes, ...shapes], options })),
     dtypes: ALL_DTYPES,
     result: floating,

@@ -49,7 +49,7 @@ export function unaryCase(op: Unary, f: Formula, change: Partial<OpCase> = {}): 
   return {
     ...opCase<undefined>({
       call: ([x]) => op(x as Tensor),
-      reference: (inputs, _options, round) => zip(inputs, (x) => round(f(x as number, round))),
+      reference: (inputs, _options, round) => zip(inputs, (x) => round(f(x, round))),
       samples: unarySamples,
       dtypes: ALL_DTYPES,
       result: floating,
@@ -110,7 +110,7 @@ function gradCase(op: (dy: Tensor, at: Tensor) => Tensor, slope: Formula): OpCas
   return opCase<undefined>({
     call: ([dy, at]) => op(dy as Tensor, at as Tensor),
     reference: (inputs, _options, round) =>
-      zip(inputs, (dy, at) => round((dy as number) * round(slope(at as number, round)))),
+      zip(inputs, (dy, at) => round((dy) * round(slope(at, round)))),
     samples: binarySamples,
     dtypes: ALL_DTYPES,
     result: floating,
@@ -159,7 +159,7 @@ const bounded = (x: number, { min = -Infinity, max = Infinity }: ClampOptions): 
 
 export const clampCase = opCase<ClampOptions>({
   call: ([x], options) => clamp(x as Tensor, options),
-  reference: (inputs, options) => zip(inputs, (x) => bounded(x as number, options)),
+  reference: (inputs, options) => zip(inputs, (x) => bounded(x, options)),
   samples: clampSamples,
   dtypes: ALL_DTYPES,
   result: number,
@@ -176,7 +176,7 @@ export const clampCase = opCase<ClampOptions>({
 export const clampGradCase = opCase<ClampOptions>({
   call: ([dy, x], { min = -Infinity, max = Infinity }) => clampGradOp.one([dy as Tensor, x as Tensor], { min, max }),
   reference: (inputs, { min = -Infinity, max = Infinity }) =>
-    zip(inputs, (dy, x) => ((x as number) >= min && (x as number) <= max ? (dy as number) : 0)),
+    zip(inputs, (dy, x) => ((x) >= min && (x) <= max ? (dy) : 0)),
   samples: clampSamples.map(({ shapes, options }) => ({ shapes: [...shapes, ...shapes], options })),
   dtypes: ALL_DTYPES,
   result: floating,
