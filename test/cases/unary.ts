@@ -109,8 +109,7 @@ export const reciprocalCase = unaryCase(reciprocal, (x) => 1 / x, NON_ZERO);
 function gradCase(op: (dy: Tensor, at: Tensor) => Tensor, slope: Formula): OpCase {
   return opCase<undefined>({
     call: ([dy, at]) => op(dy as Tensor, at as Tensor),
-    reference: (inputs, _options, round) =>
-      zip(inputs, (dy, at) => round((dy) * round(slope(at, round)))),
+    reference: (inputs, _options, round) => zip(inputs, (dy, at) => round(dy * round(slope(at, round)))),
     samples: binarySamples,
     dtypes: ALL_DTYPES,
     result: floating,
@@ -175,8 +174,7 @@ export const clampCase = opCase<ClampOptions>({
 });
 export const clampGradCase = opCase<ClampOptions>({
   call: ([dy, x], { min = -Infinity, max = Infinity }) => clampGradOp.one([dy as Tensor, x as Tensor], { min, max }),
-  reference: (inputs, { min = -Infinity, max = Infinity }) =>
-    zip(inputs, (dy, x) => ((x) >= min && (x) <= max ? (dy) : 0)),
+  reference: (inputs, { min = -Infinity, max = Infinity }) => zip(inputs, (dy, x) => (x >= min && x <= max ? dy : 0)),
   samples: clampSamples.map(({ shapes, options }) => ({ shapes: [...shapes, ...shapes], options })),
   dtypes: ALL_DTYPES,
   result: floating,
