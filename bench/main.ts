@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import os from 'node:os';
 import { parseArgs } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
 import { ArgumentError, HrmError } from '../ts/error';
 import { getNumThreads } from '../ts/native/runtime';
 import { activationMemory } from './activation_memory';
@@ -76,6 +77,8 @@ function progress(row: Row): string {
 
 /** @returns the exit code: 1 when a subject failed, 2 on wrong arguments; a missed bound is printed and is no failure */
 export async function main(argv: readonly string[]): Promise<number> {
+  // As the command line does, and why: see ts/cli/main.ts.
+  setFlagsFromString('--no-incremental-marking');
   let args: Arguments;
   try {
     args = parse(argv);

@@ -1,5 +1,6 @@
 /** Weighs itself: node memory_child.js SETUP STEPS, in a process of its own. Prints one JSON object. */
 import { readFileSync } from 'node:fs';
+import { setFlagsFromString } from 'node:v8';
 import { setNumThreads } from '../ts/native/runtime';
 import { FormatError } from '../ts/error';
 import { type Size, Workload } from './workload';
@@ -12,6 +13,8 @@ function status(field: 'VmRSS' | 'VmHWM'): number {
 }
 
 function main([setup = '{}', steps = '3']: readonly string[]): void {
+  // As the command line does, and why: see ts/cli/main.ts.
+  setFlagsFromString('--no-incremental-marking');
   const { threads, ...size } = JSON.parse(setup) as Size & { threads: number };
   // Loads the addon: part of the import.
   setNumThreads(threads);
