@@ -121,6 +121,22 @@ struct gelu_tanh_grad {
   }
 };
 
+// ---- losses of a logit x and a probability t -----------------------------------------------------------------------
+
+// max(x, 0) - x t + log(1 + exp(-|x|)), in double: there are few of these, and the parts cancel.
+struct bce_with_logits {
+  template <class M, class T> HRM_HD T of(T x, T t) const {
+    return M::each(
+        [](double v, double p) { return v * ((v >= 0 ? 1.0 : 0.0) - p) + std::log1p(std::exp(-std::fabs(v))); }, x, t);
+  }
+};
+// Its derivative by x: sigmoid(x) - t.
+struct bce_with_logits_slope {
+  template <class M, class T> HRM_HD T of(T x, T t) const {
+    return M::each([](double v, double p) { return 1.0 / (1.0 + std::exp(-v)) - p; }, x, t);
+  }
+};
+
 // ---- one operand -----------------------------------------------------------------------------------------------
 
 struct neg {
