@@ -59,8 +59,6 @@ template <class T> struct ResidualTile {
   }
 };
 
-template <class T> HRM_INLINE vec<T> silu(vec<T> g) { return g / (broadcast(T(1)) + exp(-g)); }
-
 /** The first register of a row is gate, the second up: writes silu(gate) * up into the packed left operand of `down`.
  */
 template <class T> struct SwigluTile {
@@ -74,8 +72,11 @@ template <class T> struct SwigluTile {
     T m[R * W < 16 ? 16 : R * W];
 #pragma GCC unroll 16
     for (int i = 0; i < R; ++i)
-      store(m + i * W, silu<T>(tile.v[i][0]) * tile.v[i][1]);
-    pack_lanes_along_k(m, W, R, cols, packed, R);
+      store(m + i * W, tile.v[i][0] * logistic_of<T>(tile.v[i][0]) * tile.v[i][1]);
+    if (cols == W)
+      pack_tile<T, R>(m, packed);
+    else
+      pack_lanes_along_k(m, W, R, cols, packed, R);
     if (gateUp)
 #pragma GCC unroll 16
       for (int i = 0; i < R; ++i) {
