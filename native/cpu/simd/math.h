@@ -95,12 +95,13 @@ template <class T> HRM_INLINE vec<T> exp_of(vec<T> x) {
 }
 
 /**
- * 1 / (1 + e^-x) in a third of the instructions of exp: 2^n as one factor. Where e^x would be denormal it is 0 instead, so
- * that g * logistic_of(g) is within 4 ulp or 1e-36 of silu; NaN stays NaN. For the epilogues of matrix products.
+ * 1 / (1 + e^-x) in a third of the instructions of exp: 2^n as one factor. Where e^x would be denormal it is 0 instead,
+ * so that g * logistic_of(g) is within 4 ulp or 1e-36 of silu; NaN stays NaN. For the epilogues of matrix products.
  */
 template <class T> HRM_INLINE vec<T> logistic_of(vec<T> x) {
   using C = MathConst<T>;
-  // The operands' order lets NaN through. At the upper end 2^-n is infinity, at the lower end the smallest normal number.
+  // The operands' order lets NaN through. At the upper end 2^-n is infinity, at the lower end the smallest normal
+  // number.
   x = min(broadcast(C::kLogisticHigh), max(broadcast(-C::kExpHigh), x));
   const vec<T> magic = broadcast(C::kRoundMagic), one = broadcast(T(1));
   const vec<T> shifted = fma(x, broadcast(-C::kLog2e), magic);
