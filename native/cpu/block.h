@@ -53,9 +53,12 @@ template <class T> struct LoopArgs {
   int64_t nHLayers, nLLayers;
   const PackedBlock<T> *hLayers;
   const PackedBlock<T> *lLayers;
-  T *zH;      // [B, S, D], updated in place
-  T *zL;      // [B, S, D], updated in place
-  const T *x; // [B, S, D]
+  int64_t hTokens; // in 0..S: leading tokens of zH that are wanted in the end
+  const T *zH;     // [B, S, D]
+  const T *zL;     // [B, S, D]
+  const T *x;      // [B, S, D]
+  T *newH;         // [B, hTokens, D]
+  T *newL;         // [B, S, D]
 };
 
 /** Bytes of scratch for run_loop, 64-byte aligned. */

@@ -6,10 +6,11 @@
 namespace hrm::ops {
 
 // All no-grad updates of a segment (HRM section 2): zL = L(zL, zH + x) hCycles * lCycles - gradSteps times, and
-// zH = H(zH, zL) after every lCycles of them. States [B, S, D], cos and sin [n >= S, d]; gives the new zH and zL.
+// zH = H(zH, zL) after every lCycles of them. States [B, S, D], cos and sin [n >= S, d]; gives the first hTokens tokens
+// of the new zH, [B, hTokens, D], and the new zL.
 struct l_loop {
   struct Attrs {
-    int64_t nHeads, hCycles, lCycles, gradSteps;
+    int64_t nHeads, hCycles, lCycles, gradSteps, hTokens;
     double eps;
   };
   enum Slot { kZH, kZL, kX, kCos, kSin, kL, kH = kL + 4 };
@@ -28,6 +29,8 @@ struct l_loop {
     if (attrs.gradSteps < 0 || attrs.gradSteps > attrs.hCycles * attrs.lCycles)
       fail(Code::kArgument, "l_loop: gradSteps must be in 0..hCycles * lCycles = ", attrs.hCycles * attrs.lCycles,
            ", got ", attrs.gradSteps);
+    if (attrs.hTokens < 0 || attrs.hTokens > z.shape[1])
+      fail(Code::kArgument, "l_loop: hTokens must be in 0..S = ", z.shape[1], ", got ", attrs.hTokens);
     const BlockLists l{"l_loop", kL}, h{"l_loop", kH};
     const int64_t hidden = z.shape[2];
     const int64_t inner_l = l.check(in, hidden, z.dtype), inner_h = h.check(in, hidden, z.dtype);
@@ -39,7 +42,8 @@ struct l_loop {
   static Plan rule(const Args &in, const Attrs &attrs) {
     const int64_t inner = check(in, attrs);
     Plan plan;
-    plan.outputs = {{in[kZH].dtype, in[kZH].shape}, {in[kZL].dtype, in[kZL].shape}};
+    const Dims &shape = in[kZH].shape;
+    plan.outputs = {{in[kZH].dtype, {shape[0], attrs.hTokens, shape[2]}}, {in[kZL].dtype, shape}};
     dispatch_state(in[kZH].dtype, [&](auto tag) {
       using T = typename decltype(tag)::type;
       plan.workspace_bytes = cpu::loop_workspace_bytes<T>(

@@ -21,6 +21,7 @@ interface LoopOptions extends Options {
   readonly hCycles: number;
   readonly lCycles: number;
   readonly gradSteps: number;
+  readonly hTokens?: number | undefined;
 }
 
 function tables(h: Tensor, nHeads: number): { cos: Tensor; sin: Tensor } {
@@ -94,7 +95,7 @@ const loopSamples: Sample<LoopOptions>[] = levelSamples.map(({ shapes, options }
   const weights = blocks.slice(0, 4 * layers);
   return {
     shapes: [state, state, state, ...weights, ...weights],
-    options: { ...options, layers, hCycles, lCycles, gradSteps },
+    options: { ...options, layers, hCycles, lCycles, gradSteps, ...(i % 3 === 1 && { hTokens: i % state[1]! }) },
   };
 });
 
@@ -186,21 +187,24 @@ function referenceLoop(inputs: Arr[], options: LoopOptions, round: (v: number) =
     zL = referenceLevel(sum(zL, sum(zH, x)), l, options, round);
     if (t % options.lCycles === 0) zH = referenceLevel(sum(zH, zL), h, options, round);
   }
-  return [zH, zL];
+  const { hTokens = zH.shape[1] as number } = options;
+  const [batch, , hidden] = zH.shape as [number, number, number];
+  const wanted = (_: number, at: number): boolean => Math.floor(at / hidden) % (zH.shape[1] as number) < hTokens;
+  return [{ shape: [batch, hTokens, hidden], data: zH.data.filter(wanted) }, zL];
 }
 
 const LOOP = { hCycles: 1, lCycles: 1, gradSteps: 0 };
 export const lLoopCase = opCase<LoopOptions>({
   call: ([zH, zL, x, ...flat], options) => {
     const h = zH as Tensor;
-    const { hCycles, lCycles, gradSteps } = options;
+    const { hCycles, lCycles, gradSteps, hTokens } = options;
     const states = fusedLLoop(
       h,
       zL as Tensor,
       x as Tensor,
       weightsOf(flat.slice(0, 4 * options.layers)),
       weightsOf(flat.slice(4 * options.layers)),
-      { ...fusedOptions(h, options), hCycles, lCycles, gradSteps },
+      { ...fusedOptions(h, options), hCycles, lCycles, gradSteps, hTokens },
     );
     return [states.zH, states.zL];
   },
@@ -216,6 +220,14 @@ export const lLoopCase = opCase<LoopOptions>({
       run: () => {
         const w = weightsOf(weights());
         return fusedLLoop(state(), state(), state(), w, w, { nHeads: 2, eps: 0, ...LOOP, gradSteps: 2 });
+      },
+      error: ArgumentError,
+    },
+    {
+      what: 'more tokens than there are',
+      run: () => {
+        const w = weightsOf(weights());
+        return fusedLLoop(state(), state(), state(), w, w, { nHeads: 2, eps: 0, ...LOOP, hTokens: 3 });
       },
       error: ArgumentError,
     },

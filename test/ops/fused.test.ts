@@ -5,6 +5,7 @@ import {
   Generator,
   memory,
   mul,
+  narrow,
   noGrad,
   randn,
   ropeTables,
@@ -62,6 +63,21 @@ describe('the fused ops against their definition', () => {
       const composed = composedLLoop(zH, zL, x, l, h, { ...options, gradSteps });
       expect(distance(fused.zH, composed.zH)).toBeLessThan(1e-12);
       expect(distance(fused.zL, composed.zL)).toBeLessThan(1e-12);
+    }
+  });
+
+  it('l_loop computes as many tokens of zH as are wanted, the same as when all are', () => {
+    const [zH, zL, x, l, h] = [state(), state(), state(), weights(2), weights(2)];
+    for (const gradSteps of [0, 1]) {
+      const all = lLoop(zH, zL, x, l, h, { ...options, gradSteps });
+      for (const hTokens of [0, 1, 7, SEQ]) {
+        const some = demandFused(() => lLoop(zH, zL, x, l, h, { ...options, gradSteps, hTokens }));
+        expect(some.zH.shape).toEqual([BATCH, hTokens, HIDDEN]);
+        expect(some.zH.dataSync()).toEqual(narrow(all.zH, 1, 0, hTokens).dataSync());
+        expect(some.zL.dataSync()).toEqual(all.zL.dataSync());
+        const composed = composedLLoop(zH, zL, x, l, h, { ...options, gradSteps, hTokens });
+        expect(distance(some.zH, composed.zH)).toBeLessThan(1e-12);
+      }
     }
   });
 

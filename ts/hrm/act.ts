@@ -125,7 +125,8 @@ export function actStep(
         halted = logicalAnd(halted, ge(newSteps, bound));
       }
       if (haltLoss === 'official') {
-        const next = model.qValues(model.recurNoGrad(newStates, x).zH);
+        // The Q head reads token 0 alone.
+        const next = model.qValues(model.recurNoGrad(newStates, x, 1).zH);
         targetQContinue = sigmoid(where(lastStep, next.qHalt, maximum(next.qHalt, next.qContinue)));
       }
     }

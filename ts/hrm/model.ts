@@ -166,12 +166,16 @@ export class Hrm extends Module {
     return states;
   }
 
-  /** One segment without gradient, all of it in one native call. */
-  recurNoGrad({ zH, zL }: States, x: Tensor): States {
+  /**
+   * One segment without gradient, all of it in one native call.
+   *
+   * @param hTokens how many leading tokens of the new zH are wanted; all by default
+   */
+  recurNoGrad({ zH, zL }: States, x: Tensor, hTokens?: number): States {
     return noGrad(() => {
       const lWeights = this.#forwardBlocks(this.#lLevel);
       const hWeights = this.config.sharedLevels ? lWeights : this.#forwardBlocks(this.#hLevel);
-      return lLoop(zH, zL, x, lWeights, hWeights, this.#loopOptions(0));
+      return lLoop(zH, zL, x, lWeights, hWeights, { ...this.#loopOptions(0), hTokens });
     });
   }
 

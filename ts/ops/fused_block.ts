@@ -78,7 +78,7 @@ export function fusedLevel(h: Tensor, weights: FusedWeights, { nHeads, eps, rope
  * The updates of a segment that carry no gradient, in one native call. Nothing is recorded.
  *
  * @param zH [B, S, D] @param zL [B, S, D] @param x [B, S, D], all of one dtype
- * @returns the new states
+ * @returns the new states; of zH the first `hTokens` tokens, all by default
  */
 export function fusedLLoop(
   zH: Tensor,
@@ -86,9 +86,9 @@ export function fusedLLoop(
   x: Tensor,
   lWeights: FusedWeights,
   hWeights: FusedWeights,
-  options: FusedOptions & { hCycles: number; lCycles: number; gradSteps: number },
+  options: FusedOptions & { hCycles: number; lCycles: number; gradSteps: number; hTokens?: number | undefined },
 ): { zH: Tensor; zL: Tensor } {
-  const { rope, nHeads, eps, hCycles, lCycles, gradSteps } = options;
+  const { rope, nHeads, eps, hCycles, lCycles, gradSteps, hTokens = zH.shape[1] ?? 0 } = options;
   return noGrad(() =>
     tidy(() => {
       const states = [toCompute(zH), toCompute(zL), toCompute(x)] as const;
@@ -97,6 +97,7 @@ export function fusedLLoop(
         hCycles,
         lCycles,
         gradSteps,
+        hTokens,
         eps,
       }) as [Tensor, Tensor];
       return { zH: castLike(newH, zH), zL: castLike(newL, zL) };

@@ -4,6 +4,7 @@ import type { Tensor } from '../tensor/tensor';
 import { fusedOr } from './fused';
 import { fusedLLoop } from './fused_block';
 import { type BlockOptions, type BlockWeights, composedLevel, fusedObstacle, fusedWeights } from './level';
+import { narrow } from './slice';
 
 export interface LoopOptions extends BlockOptions {
   /** N */
@@ -12,6 +13,8 @@ export interface LoopOptions extends BlockOptions {
   lCycles: number;
   /** How many of the last L updates are left to the caller, with the H updates among and after them; 0 leaves none. */
   gradSteps: number;
+  /** How many leading tokens of the new zH are wanted, all by default: the last H block computes no others. */
+  hTokens?: number | undefined;
 }
 
 export interface States {
@@ -24,7 +27,7 @@ export interface States {
  * zH = H(zH, zL) after each T of them, stopping before the last `gradSteps` L updates. Nothing is recorded.
  *
  * @param zH [B, S, D] @param zL [B, S, D] @param x [B, S, D] input embedding
- * @returns the new states [B, S, D]
+ * @returns the new states: zH [B, hTokens, D], zL [B, S, D]
  */
 export function lLoop(
   zH: Tensor,
@@ -51,7 +54,7 @@ export function composedLLoop(
   hWeights: readonly BlockWeights[],
   options: LoopOptions,
 ): States {
-  const { hCycles, lCycles, gradSteps } = options;
+  const { hCycles, lCycles, gradSteps, hTokens } = options;
   let states: States = { zH, zL };
   noGrad(() => {
     for (let step = 1; step <= hCycles * lCycles - gradSteps; ++step) {
@@ -64,6 +67,7 @@ export function composedLLoop(
       for (const old of [before.zH, before.zL])
         if (old !== zH && old !== zL && old !== states.zH && old !== states.zL) old.dispose();
     }
+    if (hTokens !== undefined) states = { ...states, zH: narrow(states.zH, 1, 0, hTokens) };
   });
   return states;
 }

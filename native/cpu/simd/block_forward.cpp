@@ -47,19 +47,26 @@ public:
         offset_(sequence * args.shape.seqLen * args.shape.hidden) {}
 
   void run() const {
-    T *zH = args_.zH + offset_, *zL = args_.zL + offset_;
+    const int64_t S = args_.shape.seqLen, D = args_.shape.hidden;
+    T *zL = args_.newL + offset_, *newH = args_.newH + offset_ / S * args_.hTokens;
+    // With all tokens wanted the result itself is worked on.
+    T *zH = args_.hTokens == S ? newH : scratch_.zH;
+    std::memcpy(zH, args_.zH + offset_, static_cast<size_t>(S * D) * sizeof(T));
+    std::memcpy(zL, args_.zL + offset_, static_cast<size_t>(S * D) * sizeof(T));
     const T *x = args_.x + offset_;
     const int64_t updates = args_.hCycles * args_.lCycles - args_.skippedUpdates;
     for (int64_t t = 1; t <= updates; ++t) {
-      level(args_.lLayers, args_.nLLayers, zL, zH, x);
+      level(args_.lLayers, args_.nLLayers, zL, zH, x, S);
       if (t % args_.lCycles == 0)
-        level(args_.hLayers, args_.nHLayers, zH, zL, nullptr);
+        level(args_.hLayers, args_.nHLayers, zH, zL, nullptr, t == updates ? args_.hTokens : S);
     }
+    if (zH != newH)
+      std::memcpy(newH, zH, static_cast<size_t>(args_.hTokens * D) * sizeof(T));
   }
 
 private:
-  /** z = layers(z + (a + b)); b may be null. */
-  void level(const PackedBlock<T> *layers, int64_t nLayers, T *z, const T *a, const T *b) const {
+  /** z = layers(z + (a + b)); b may be null. Of the result only the first nTokens rows are computed. */
+  void level(const PackedBlock<T> *layers, int64_t nLayers, T *z, const T *a, const T *b, int64_t nTokens) const {
     const BlockShape<T> &s = args_.shape;
     const RowBlocks blocks(s.seqLen);
     T *h = nLayers > 0 ? scratch_.h : z;
@@ -72,7 +79,7 @@ private:
       block_forward(crew_, s, layers[i],
                     BlockBuffers<T>{h, scratch_.wide, scratch_.attention, nullptr, h, nullptr, nullptr, nullptr, output,
                                     scratch_.packed, scratch_.wide},
-                    attention_);
+                    i + 1 < nLayers ? s.seqLen : nTokens, attention_);
     }
   }
 
@@ -130,7 +137,7 @@ template <class T> void level(ThreadPool &pool, const LevelArgs<T> &args, void *
   for_sequences(pool, args.batch, [&](const Crew &crew, int64_t b, int slot) {
     for (int64_t i = 0; i < args.nLayers; ++i)
       block_forward(crew, s, args.layers[i], block_buffers(args, i, b, scratch.sequence[static_cast<size_t>(slot)]),
-                    scratch.attention.data());
+                    s.seqLen, scratch.attention.data());
   });
 }
 

@@ -6,11 +6,12 @@ namespace hrm::cpu::HRM_ISA {
 
 /** What a sequence in work needs beside its states. */
 template <class T> struct SequenceBuffers {
-  T *h, *attention, *packed;
+  T *h, *zH, *attention, *packed;
   T *wide; // qkv, then the packed operand of `down`: their lives do not overlap
 
   SequenceBuffers(const BlockShape<T> &s, Carver<T> &carver) {
     h = carver.take(s.seqLen * s.hidden);
+    zH = carver.take(s.seqLen * s.hidden);
     attention = carver.take(s.seqLen * s.hidden);
     packed = carver.take(s.seqLen * s.hidden);
     wide = carver.take(s.seqLen * (3 * s.hidden > s.inner ? 3 * s.hidden : s.inner));
