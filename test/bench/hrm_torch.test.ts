@@ -54,20 +54,16 @@ withTorch('the PyTorch peer', () => {
     expect(memory.rssBytes).toBeGreaterThan(memory.rssAfterImportBytes);
   });
 
-  it(
-    'steps over buffers as it steps plainly, and reads nothing on the host (its own tests)',
-    () => {
-      const result = spawnSync(python ?? '', [path.resolve(peerScript, '../../../test/bench/torch_peer_test.py')], {
-        encoding: 'utf8',
-        env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' },
-      });
-      expect({ status: result.status, end: result.stderr.trim().split('\n').at(-1) }).toMatchObject({
-        status: 0,
-        end: expect.stringMatching(/^OK/),
-      });
-    },
-    300_000,
-  );
+  it('steps over buffers as it steps plainly, and reads nothing on the host (its own tests)', () => {
+    const result = spawnSync(python ?? '', [path.resolve(peerScript, '../../../test/bench/torch_peer_test.py')], {
+      encoding: 'utf8',
+      env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' },
+    });
+    expect({ status: result.status, end: result.stderr.trim().split('\n').at(-1) }).toMatchObject({
+      status: 0,
+      end: expect.stringMatching(/^OK/),
+    });
+  }, 300_000);
 
   withReferences.each(['functional', 'eager'])('computes what the reference computes, as %s', (mode) => {
     for (const name of references) {
