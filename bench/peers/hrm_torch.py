@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""HRM in plain PyTorch, the peer of the benches: `parity DIR`, `serve`, `memory`, `time`, `rows`. See README.md."""
+"""HRM in plain PyTorch, the peer of the benches: `parity DIR...`, `serve`, `memory`, `time`, `rows`. See README.md."""
 
 import argparse
 import json
@@ -25,7 +25,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest='command', required=True)
     parity = commands.add_parser('parity', help='compare with reference outputs, tensor by tensor')
-    parity.add_argument('directory')
+    parity.add_argument('directory', nargs='+', help='a set of reference outputs, or a folder of such sets')
     parity.add_argument('--device', default='cpu')
     parity.add_argument('--mode', default='plain', help='plain, or a mode of the yardstick: eager, compile, graph, ...')
     parity.add_argument('--threads', type=int, default=1)
@@ -74,7 +74,7 @@ def main():
 
         model.HAS_SDPA = model.HAS_SDPA and args.attention == 'auto'
         torch.set_num_threads(args.threads)
-        return 0 if parity.run(args.directory, args.device, args.mode, args.dtype) else 1
+        return 0 if parity.run_all(args.directory, args.device, args.mode, args.dtype) else 1
     if args.command == 'rows':
         from torch_peer import answer
 

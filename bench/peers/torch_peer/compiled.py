@@ -14,6 +14,16 @@ def graph_breaks():
     return sum(counters['graph_break'].values())
 
 
+def forget():
+    """Of what was compiled in this process, and of its counts. The files that compiling left are used again."""
+    if not hasattr(torch, 'compile'):
+        return
+    from torch._dynamo.utils import counters
+
+    torch._dynamo.reset()
+    counters.clear()
+
+
 def wrap(function):
     return torch.compile(function, dynamic=False)
 

@@ -1,7 +1,8 @@
 """One row of the yardstick: builds its case, warms up, samples, and says what it took. See cases.py for the names."""
 
+import gc
 import math
-import statistics
+import os
 import time
 
 import torch
@@ -19,6 +20,10 @@ ROTATION = 4
 
 class NoDevice(Exception):
     """There is no GPU for PyTorch here."""
+
+
+class Unsupported(Exception):
+    """This PyTorch or this device lacks what the row measures."""
 
 
 def synchronize(device):
@@ -44,28 +49,25 @@ def sample(run, device, repeats, least_ms):
     return [timed(runs) for _ in range(repeats)], runs, warm_up
 
 
-def quartiles(samples):
-    if len(samples) < 2:
-        return samples[0], samples[0]
-    lower, _, upper = statistics.quantiles(samples, n=4, method='inclusive')
-    return lower, upper
-
-
-def summary(row, unit, samples, **details):
-    """The answer to a row; spread is half the distance between the quartiles relative to the median."""
-    middle = statistics.median(samples)
-    lower, upper = quartiles(samples)
+def answer(row, unit, samples, **details):
+    """What a row answers; whoever asked makes median and spread of the samples."""
     return {
         'row': row,
         'status': 'measured',
         'unit': unit,
         'better': 'lower',
-        'median': middle,
-        'spread': (upper - lower) / 2 / middle,
-        'best': min(samples),
-        'repeats': len(samples),
+        'samples': samples,
         'details': {key: value for key, value in details.items() if value is not None},
     }
+
+
+def forget(device):
+    """Rows share a process: what one leaves behind must not be the next one's memory, or its compilation."""
+    gc.collect()
+    compiled.forget()
+    if device.type == 'cuda':
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
 
 
 def build(case, mode, device, sizes, measure):
@@ -114,7 +116,7 @@ def measure_model(row, device, sizes, repeats, least_ms):
     seconds = time.perf_counter() - start
     samples, runs, warm_up = sample(run, device, repeats if least_ms > 0 else 3 * repeats, least_ms)
     is_compiled = mode.startswith(('compile', 'whole'))
-    return summary(
+    return answer(
         row,
         'ms',
         samples,
@@ -164,7 +166,7 @@ def measure_attention(row, device, repeats, least_ms):
     samples, runs, _ = sample(replay, device, repeats, least_ms)
     # Two products forward; five backward, the scores being computed again.
     products = 2 if direction == 'forward' else 7
-    return summary(
+    return answer(
         row,
         'ms',
         [each / len(sets) for each in samples],
@@ -176,30 +178,37 @@ def measure_attention(row, device, repeats, least_ms):
 
 def measure_parity(row, device, root):
     """How near the bounds of the reference the worst tensor comes; over 1 is a failure."""
-    import os
-
     from . import parity
 
     _, name, mode = row.split('/')
     worst, table = parity.worst_share(os.path.join(root, name), device, mode)
     if worst > 1:
         raise ValueError(f'parity: {table.failed()}')
-    return summary(row, 'of the bound', [worst], compared=len(table.rows))
+    return answer(row, 'of the bound', [worst], compared=len(table.rows))
+
+
+def need(mode, device):
+    if mode.startswith(('compile', 'whole')) and not hasattr(torch, 'compile'):
+        raise Unsupported(f'PyTorch {torch.__version__} has no compile')
+    if device.type != 'cuda' and (mode.endswith('graph') or mode in ('flash', 'cudnn')):
+        raise Unsupported(f'{mode} needs a GPU')
 
 
 def run(row, device='cuda', rehearsal=False, parity_root=None):
-    """The answer to a row, as a dictionary. @raises NoDevice, or whatever goes wrong"""
+    """The answer to a row, as a dictionary. @raises NoDevice, Unsupported, or whatever goes wrong"""
     if device == 'cuda' and not torch.cuda.is_available():
         raise NoDevice
     known = {entry['row'] for entry in cases.rows([row.split('/')[1]] if row.startswith('parity/') else ())}
     if row not in known:
         raise ValueError(f'unknown row {row}')
     device = torch.device(device)
+    need(row.rsplit('/', 1)[1], device)
+    forget(device)
     repeats, least_ms = (3, 1.0) if rehearsal else (REPEATS, LEAST_SAMPLE_MS)
     if row.startswith('attention/'):
         return measure_attention(row, device, repeats, least_ms)
     if row.startswith('parity/'):
         return measure_parity(row, device, parity_root)
     if device.type == 'cuda' and not HAS_SDPA:
-        raise RuntimeError('a fair peer on a GPU needs scaled_dot_product_attention, PyTorch 2')
+        raise Unsupported('a fair peer on a GPU needs scaled_dot_product_attention, PyTorch 2')
     return measure_model(row, device, cases.REHEARSAL if rehearsal else cases.CASES, repeats, least_ms)

@@ -329,6 +329,28 @@ def run(directory, device='cpu', mode='plain', dtype='float32'):
     return compare_all(directory, device, mode, dtype).print()
 
 
+def sets_in(directory):
+    """The folder itself if it is a set, else those inside that are. @raises ValueError where there is none"""
+    if os.path.isfile(os.path.join(directory, 'ref.json')):
+        return [directory]
+    inside = [os.path.join(directory, name) for name in sorted(os.listdir(directory))]
+    found = [path for path in inside if os.path.isfile(os.path.join(path, 'ref.json'))]
+    if not found:
+        raise ValueError(f'{directory}: expected a ref.json, or folders with one')
+    return found
+
+
+def run_all(directories, device='cpu', mode='plain', dtype='float32'):
+    """The same for several sets or folders of sets, each printed under its name."""
+    sets = [path for directory in directories for path in sets_in(directory)]
+    passed = []
+    for path in sets:
+        if len(sets) > 1:
+            print(f'== {os.path.basename(path)}, {mode}, {dtype} on {device}')
+        passed.append(run(path, device, mode, dtype))
+    return all(passed)
+
+
 def worst_share(directory, device, mode):
     """(largest error as a share of its bound, infinite where a flag differs; the table)."""
     table = compare_all(directory, device, mode)
