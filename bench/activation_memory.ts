@@ -4,7 +4,7 @@ import { type BenchOptions, type Report, type Subject, toRow } from './harness';
 import { departureFromLine } from './statistics';
 import { type Size, Workload } from './workload';
 
-const SIZE: Size = { hidden: 64, layers: 1, batch: 4, seq: 80, vocab: 11 };
+const SIZE: Size = { hidden: 64, layers: 1, heads: 1, batch: 4, seq: 80, vocab: 11 };
 const CYCLES = [2, 4, 8, 16];
 const QUICK_CYCLES = [2, 3];
 const MIB = 2 ** 20;

@@ -65,7 +65,7 @@ withTorch('the PyTorch peer', () => {
     });
   }, 300_000);
 
-  withReferences.each(['functional', 'eager'])('computes what the reference computes, as %s', (mode) => {
+  withReferences.each(['official', 'functional', 'eager'])('computes what the reference computes, as %s', (mode) => {
     for (const name of references) {
       const result = parity(path.join(parityRoot, name), '--mode', mode);
       expect(result.stdout).toMatch(/\d+ compared, 0 failed\n$/);
