@@ -67,12 +67,13 @@ const RUN_CONFIG_FILE = 'config.json';
  * Trains a model and evaluates it at the end.
  *
  * @throws ConfigError for unknown keys or values, or a resume under another experiment's configuration; NonFiniteError
- *   when the loss diverges, with the checkpoints as they were; FileError, FormatError for data and checkpoints
+ *   when the loss diverges, with the checkpoints as they were; FileError, FormatError for data and checkpoints; the
+ *   signal's reason when it is aborted before the data is ready, so that there is no run yet
  */
 export async function train(options: TrainOptions = {}): Promise<TrainResult> {
   const { out, signal, onStart } = options;
   const { config, resume, rejected } = resolveRun(options);
-  const data = await openRunData(config);
+  const data = await openRunData(config, { signal });
   const { onStep, onEvaluation, onCheckpoint } = options;
   const trainer = new Trainer(config, data, { onStep, onEvaluation, onCheckpoint, out, resume });
   try {
