@@ -10,7 +10,8 @@ import type { SudokuSet } from '../data/sudoku/set';
 import { assertDisjoint, generatingSplits } from '../data/sudoku/split';
 import { formatGrid } from '../data/sudoku/text';
 import { finishInTurns } from '../data/turns';
-import type { DataLength, RunConfig } from './config';
+import type { RunConfig } from './config';
+import type { DataLength } from './length';
 import type { DataShape } from '../hrm/config';
 
 /** Puzzles of a Sudoku run. */
