@@ -187,9 +187,9 @@ function referenceLoop(inputs: Arr[], options: LoopOptions, round: (v: number) =
     zL = referenceLevel(sum(zL, sum(zH, x)), l, options, round);
     if (t % options.lCycles === 0) zH = referenceLevel(sum(zH, zL), h, options, round);
   }
-  const { hTokens = zH.shape[1] } = options;
-  const [batch, , hidden] = zH.shape as [number, number, number];
-  const wanted = (_: number, at: number): boolean => Math.floor(at / hidden) % (zH.shape[1] as number) < hTokens;
+  const [batch, seqLen, hidden] = zH.shape as [number, number, number];
+  const { hTokens = seqLen } = options;
+  const wanted = (_: number, at: number): boolean => Math.floor(at / hidden) % seqLen < hTokens;
   return [{ shape: [batch, hTokens, hidden], data: zH.data.filter(wanted) }, zL];
 }
 

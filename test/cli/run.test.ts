@@ -69,7 +69,10 @@ describe('hrm train, eval and solve', () => {
       expect(existsSync(path.join(out, 'checkpoints'))).toBe(true);
 
       const resumed = await runCli(['train', '--resume', out, '--set', `train.steps=${saved + 3}`]);
+      expect(resumed.stderr).toContain(`changed since the checkpoint: train.steps 100000 -> ${saved + 3}: the run has`);
       expect(resumed.stderr).toContain(`going on after step ${saved}`);
+      const over = await runCli(['train', '--resume', out]);
+      expect(over.stderr).toContain(`nothing is left to train after step ${saved + 3}; a larger train.steps`);
       expect(resumed.stdout).toContain(`finished after step ${saved + 3}`);
       const lines = readFileSync(path.join(out, 'metrics.jsonl'), 'utf8').trimEnd().split('\n');
       const steps = lines.map((line) => JSON.parse(line) as { step: number; kind: string });

@@ -9,7 +9,7 @@ import { formatDuration } from '../train/progress';
 import type { RunData, SudokuRunSplits } from '../train/run_data';
 import { solve } from '../train/solve';
 import { train, type RunStart, type TrainResult } from '../train/train';
-import { defineCommand, EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_OK, withInterrupt } from './command';
+import { defineCommand, EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_OK, interruptible } from './command';
 import { blanksText } from './data';
 import { evaluationText, percent, runProgress, solutionText } from './run_report';
 
@@ -130,7 +130,7 @@ export const demo = defineCommand({
       .option('minutes', { type: 'number', default: 2.3, describe: 'Longest time to train' })
       .option('out', { type: 'string', requiresArg: true, describe: 'Directory of the run [default: runs/demo]' }),
   run: ({ seed, minutes, out }) =>
-    withInterrupt(async (interrupted) => {
+    interruptible(async (interrupted) => {
       const started = performance.now();
       const dir = out ?? freeDirectory();
       const progress = runProgress(process.stderr);
@@ -173,5 +173,5 @@ export const demo = defineCommand({
       print(`\n${verdict(score)} The model is in ${dir}: hrm solve ${dir} PUZZLE, hrm eval ${dir} --adaptive.`);
       print(`Whole demo: ${formatDuration((performance.now() - started) / 1000)}.`);
       return isClean && score.exactAccuracy >= GOAL ? EXIT_OK : EXIT_FAILURE;
-    }),
+    }, 'finishing this step'),
 });

@@ -3,6 +3,7 @@ import { prettyGrid } from '../data/sudoku/text';
 import type { Grid, Geometry } from '../data/sudoku/geometry';
 import type { Evaluation } from '../train/evaluate';
 import { Progress, type ProgressStream } from '../train/progress';
+import { describeChange } from '../train/resume';
 import type { Solution } from '../train/solve';
 import type { RunStart } from '../train/train';
 import type { RunEvaluation, RunEvents } from '../train/trainer';
@@ -32,9 +33,15 @@ export function runProgress(stream: ProgressStream): RunProgress {
   let progress: Progress | undefined;
   let exact: number | undefined;
   return {
-    onStart: ({ totalSteps, step, config, rejected }) => {
+    onStart: ({ totalSteps, step, config, isOver, changes, rejected }) => {
       for (const { path, reason } of rejected) stream.write(`passed over ${path}: ${reason}\n`);
-      if (step > 0) stream.write(`going on after step ${step}\n`);
+      for (const change of changes) stream.write(`changed since the checkpoint: ${describeChange(change)}\n`);
+      if (isOver) {
+        stream.write(
+          `nothing is left to train after step ${step}; a larger train.steps or train.epochs goes on, and after an ` +
+            'early stop a higher train.stopAtExactAccuracy\n',
+        );
+      } else if (step > 0) stream.write(`going on after step ${step}\n`);
       const everySteps = config.train.logEverySteps;
       progress = new Progress({ totalSteps, startStep: step, everySteps, stream });
     },

@@ -58,16 +58,21 @@ class Program:
         return answer
 
     def start(self):
-        self.words = tempfile.TemporaryFile('w+', encoding='utf-8', errors='replace')
-        self.child = subprocess.Popen(
-            self.command,
-            cwd=self.cwd,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.words,
-            text=True,
-            start_new_session=True,
-        )
+        words = tempfile.TemporaryFile('w+', encoding='utf-8', errors='replace')
+        try:
+            self.child = subprocess.Popen(
+                self.command,
+                cwd=self.cwd,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=words,
+                text=True,
+                start_new_session=True,
+            )
+        except OSError:
+            words.close()
+            raise
+        self.words = words
         self.lines = queue.Queue()
         threading.Thread(target=forward, args=(self.child.stdout, self.lines), daemon=True).start()
 
