@@ -7,14 +7,15 @@ namespace ceilings {
 namespace {
 
 constexpr int kThreads = 384;
-/// More than half of an SM's: one block each.
-constexpr int kSharedBytes = 200 << 10;
 
 __global__ void nothing() {}
 
 Answer active(unsigned size) {
   need_hopper("clusters");
-  check(cudaFuncSetAttribute(nothing, cudaFuncAttributeMaxDynamicSharedMemorySize, kSharedBytes), "shared memory");
+  // All that a block may have is more than half of an SM's: one block each.
+  const size_t shared_bytes = device().sharedMemPerBlockOptin;
+  check(cudaFuncSetAttribute(nothing, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes)),
+        "shared memory");
   if (size > 8)
     check(cudaFuncSetAttribute(nothing, cudaFuncAttributeNonPortableClusterSizeAllowed, 1), "cluster size");
   cudaLaunchAttribute attribute{};
@@ -24,7 +25,7 @@ Answer active(unsigned size) {
   cudaLaunchConfig_t config{};
   config.gridDim = size * 128;
   config.blockDim = kThreads;
-  config.dynamicSmemBytes = kSharedBytes;
+  config.dynamicSmemBytes = shared_bytes;
   config.attrs = &attribute;
   config.numAttrs = 1;
   int clusters = 0;

@@ -100,6 +100,8 @@ __global__ void stream_tiles(const unsigned char *__restrict__ set, uint32_t *ch
 
 Answer tiles(unsigned size) {
   need_hopper("the bulk copy engine");
+  if (device().sharedMemPerBlockOptin < kSharedBytes + 1024)
+    throw Unsupported("this device has too little shared memory");
   check(cudaFuncSetAttribute(stream_tiles, cudaFuncAttributeMaxDynamicSharedMemorySize, kSharedBytes), "shared memory");
   cudaLaunchAttribute attribute{};
   attribute.id = cudaLaunchAttributeClusterDimension;

@@ -4,7 +4,7 @@
 #include "buffer.h"
 #include "device.h"
 #include "timing.h"
-#include <cmath>
+#include <string>
 
 namespace ceilings {
 namespace {
@@ -24,7 +24,6 @@ struct Chain {
   const unsigned blocks = static_cast<unsigned>(device().multiProcessorCount);
   Buffer values{blocks * kThreads * sizeof(float)};
   Buffer total{sizeof(float)};
-  double launched = 0;
 
   Chain() { check(cudaMemset(values.as<void>(), 0, values.bytes()), "memset"); }
 

@@ -102,7 +102,7 @@ def measure(todo, results, budget_seconds, say):
             running.close()
         running = program
         asked = time.monotonic()
-        answer = program.ask(name, timeout_seconds=30 + 4 * row['seconds'])
+        answer = program.ask(name, timeout_seconds=30 + min(4 * row['seconds'], left))
         results.add(program.name, answer, time.monotonic() - asked)
         say(f'  [{index + 1}/{len(todo)}] {name}: {tables.figure_of(results.rows[name])}')
     if running is not None:

@@ -1,5 +1,6 @@
-"""Builds the ceilings program where it is older than its sources, for this GPU alone where there is one."""
+"""Builds the ceilings program, once for the same sources, for this GPU alone where there is one."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -21,6 +22,15 @@ def nvcc():
     return found or (usual if os.path.exists(usual) else None)
 
 
+def digest(folder):
+    """Of the sources: an unpacked archive has the dates of its commit, which say nothing about what was built."""
+    found = hashlib.sha256()
+    for name in sorted(os.listdir(folder)):
+        with open(os.path.join(folder, name), 'rb') as file:
+            found.update(name.encode() + b'\0' + file.read())
+    return found.hexdigest()[:16]
+
+
 def ceilings(root, compute_capability, say):
     """Path of the program, or None where it cannot be built, after saying why."""
     compiler = nvcc()
@@ -30,9 +40,12 @@ def ceilings(root, compute_capability, say):
     sources = os.path.join(root, 'bench', 'gpu', 'ceilings')
     archs = architectures(compute_capability)
     folder = os.path.join(tempfile.gettempdir(), f'hrm-ceilings-{os.getuid()}')
-    out = os.path.join(folder, f"ceilings-{'-'.join(archs)}")
-    newest = max(os.stat(os.path.join(sources, name)).st_mtime for name in os.listdir(sources))
-    if os.path.exists(out) and os.stat(out).st_mtime > newest and owned(folder):
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    if os.stat(folder).st_uid != os.getuid():
+        say(f"ceilings: {folder} is another user's, their rows are left out; --ceilings takes a program already built")
+        return None
+    out = os.path.join(folder, f"{'-'.join(archs)}-{digest(sources)}")
+    if os.path.exists(out):
         return out
     start = time.monotonic()
     result = subprocess.run(
@@ -47,8 +60,3 @@ def ceilings(root, compute_capability, say):
         return None
     say(f"ceilings: built for {', '.join(archs)} in {time.monotonic() - start:.0f} s")
     return out
-
-
-def owned(folder):
-    """Not somebody else's program under the name of ours."""
-    return os.stat(folder).st_uid == os.getuid()
