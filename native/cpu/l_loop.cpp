@@ -38,7 +38,8 @@ void cpu::l_loop(Call &call) {
 HRM_SCHEMA(l_loop) {
   using Attrs = ops::l_loop::Attrs;
   Schema s{{in("zH"), in("zL"), in("x"), optional("cos"), optional("sin"), list("lQkv"), list("lO"), list("lGateUp"),
-            list("lDown"), list("hQkv"), list("hO"), list("hGateUp"), list("hDown")},
+            list("lDown"), list("lTGateUp"), list("lTDown"), list("hQkv"), list("hO"), list("hGateUp"), list("hDown"),
+            list("hTGateUp"), list("hTDown")},
            {HRM_ATTR(Attrs, nHeads), HRM_ATTR(Attrs, hCycles), HRM_ATTR(Attrs, lCycles), HRM_ATTR(Attrs, gradSteps),
             HRM_ATTR(Attrs, hTokens), HRM_ATTR(Attrs, eps)}};
   s.outputs = {"newH", "newL"};

@@ -1,6 +1,4 @@
 #pragma once
-#include <algorithm>
-
 #include "ops/block_rule.h"
 
 namespace hrm::ops {
@@ -13,14 +11,15 @@ struct l_loop {
     int64_t nHeads, hCycles, lCycles, gradSteps, hTokens;
     double eps;
   };
-  enum Slot { kZH, kZL, kX, kCos, kSin, kL, kH = kL + 4 };
+  enum Slot { kZH, kZL, kX, kCos, kSin, kL, kH = kL + BlockLists::kCount };
 
-  static int64_t check(const Args &in, const Attrs &attrs) {
+  static InnerSizes check(const Args &in, const Attrs &attrs) {
     const Tensor &z = in[kZH];
     need_state("l_loop", "zH", z);
     need_like("l_loop", "zL", in[kZL], z.dtype, z.shape);
     need_like("l_loop", "x", in[kX], z.dtype, z.shape);
-    check_heads("l_loop", in, z, attrs.nHeads, kCos);
+    const BlockLists l{"l_loop", kL}, h{"l_loop", kH};
+    check_heads(l.count(in) > 0 ? l : h, in, z, attrs.nHeads, kCos);
     check_eps("l_loop", attrs.eps);
     constexpr int64_t kMaxCycles = 1000000;
     if (attrs.hCycles < 1 || attrs.lCycles < 1 || attrs.hCycles > kMaxCycles || attrs.lCycles > kMaxCycles)
@@ -31,16 +30,19 @@ struct l_loop {
            ", got ", attrs.gradSteps);
     if (attrs.hTokens < 0 || attrs.hTokens > z.shape[1])
       fail(Code::kArgument, "l_loop: hTokens must be in 0..S = ", z.shape[1], ", got ", attrs.hTokens);
-    const BlockLists l{"l_loop", kL}, h{"l_loop", kH};
-    const int64_t hidden = z.shape[2];
-    const int64_t inner_l = l.check(in, hidden, z.dtype), inner_h = h.check(in, hidden, z.dtype);
-    if (inner_l != inner_h && l.count(in) > 0 && h.count(in) > 0)
-      fail(Code::kShape, "l_loop: L and H blocks must have the same F, got ", inner_l, " and ", inner_h);
-    return std::max(inner_l, inner_h);
+    const InnerSizes inner_l = l.check(in, z.shape, z.dtype), inner_h = h.check(in, z.shape, z.dtype);
+    if (l.count(in) == 0)
+      return inner_h;
+    if (h.count(in) > 0 && inner_l.hidden != inner_h.hidden)
+      fail(Code::kShape, "l_loop: L and H blocks must have the same F, got ", inner_l.hidden, " and ", inner_h.hidden);
+    if (h.count(in) > 0 && inner_l.sequence != inner_h.sequence)
+      fail(Code::kShape, "l_loop: L and H blocks must mix tokens alike, with the same F', got ", inner_l.sequence,
+           " and ", inner_h.sequence, " (0: attention)");
+    return inner_l;
   }
 
   static Plan rule(const Args &in, const Attrs &attrs) {
-    const int64_t inner = check(in, attrs);
+    const InnerSizes inner = check(in, attrs);
     Plan plan;
     const Dims &shape = in[kZH].shape;
     plan.outputs = {{in[kZH].dtype, {shape[0], attrs.hTokens, shape[2]}}, {in[kZL].dtype, shape}};

@@ -16,6 +16,8 @@ interface Options {
   readonly rope: boolean;
   readonly eps: number;
   readonly layers: number;
+  /** Tokens mix by a SwiGLU over the sequence. */
+  readonly overSequence?: boolean;
 }
 interface LoopOptions extends Options {
   readonly hCycles: number;
@@ -40,9 +42,11 @@ function fusedOptions(h: Tensor, { nHeads, eps, rope }: Options): FusedOptions {
 }
 
 /** Blocks are given one after another, four tensors each. */
-function weightsOf(flat: readonly Tensor[]): FusedWeights {
+function weightsOf(flat: readonly Tensor[], overSequence = false): FusedWeights {
   const part = (k: number): Tensor[] => flat.filter((_, i) => i % 4 === k);
-  return { qkv: part(0), o: part(1), gateUp: part(2), down: part(3) };
+  return overSequence
+    ? { qkv: [], o: [], gateUp: part(0), down: part(1), tGateUp: part(2), tDown: part(3) }
+    : { qkv: part(0), o: part(1), gateUp: part(2), down: part(3), tGateUp: [], tDown: [] };
 }
 function blocksOf(flat: readonly Arr[]): Arr[][] {
   return Array.from({ length: flat.length / 4 }, (_, i) => flat.slice(4 * i, 4 * i + 4));
@@ -54,6 +58,16 @@ function blockShapes(hidden: number, inner: number, layers: number): number[][] 
     [hidden, hidden],
     [2 * inner, hidden],
     [hidden, inner],
+  ];
+  return Array.from({ length: layers }, () => one).flat();
+}
+
+function mixerBlockShapes(seqLen: number, hidden: number, inner: number, seqInner: number, layers: number): number[][] {
+  const one = [
+    [2 * inner, hidden],
+    [hidden, inner],
+    [2 * seqInner, seqLen],
+    [seqLen, seqInner],
   ];
   return Array.from({ length: layers }, () => one).flat();
 }
@@ -76,10 +90,17 @@ const SIZES: readonly Sizes[] = [
   [1, 2, 4, 3, 2, 3],
 ];
 
-const levelSamples: Sample<Options>[] = SIZES.map(([batch, seqLen, hidden, inner, nHeads, layers], i) => ({
+const attentionSamples: Sample<Options>[] = SIZES.map(([batch, seqLen, hidden, inner, nHeads, layers], i) => ({
   shapes: [[batch, seqLen, hidden], ...blockShapes(hidden, inner, layers)],
   options: { nHeads, layers, eps: 1e-5, rope: (hidden / nHeads) % 2 === 0 && i % 3 !== 2 },
 }));
+
+/** F' of each size is another. */
+const mixerSamples: Sample<Options>[] = SIZES.map(([batch, seqLen, hidden, inner, nHeads, layers], i) => ({
+  shapes: [[batch, seqLen, hidden], ...mixerBlockShapes(seqLen, hidden, inner, 1 + ((5 * i) % 12), layers)],
+  options: { nHeads, layers, eps: 1e-5, rope: false, overSequence: true },
+}));
+const levelSamples = [...attentionSamples, ...mixerSamples];
 
 const CYCLES: readonly (readonly [number, number, number])[] = [
   [2, 2, 1],
@@ -95,7 +116,7 @@ const loopSamples: Sample<LoopOptions>[] = levelSamples.map(({ shapes, options }
   const weights = blocks.slice(0, 4 * layers);
   return {
     shapes: [state, state, state, ...weights, ...weights],
-    options: { ...options, layers, hCycles, lCycles, gradSteps, ...(i % 3 === 1 && { hTokens: i % state[1]! }) },
+    options: { ...options, layers, hCycles, lCycles, gradSteps, ...(i % 3 === 1 && { hTokens: i % (state[1]! + 1) }) },
   };
 });
 
@@ -145,6 +166,56 @@ const refusals = (run: (h: Tensor, w: FusedWeights, options: FusedOptions) => un
       error: DTypeError,
     },
     {
+      what: 'weights of both mixers',
+      run: () => run(state(), { ...weightsOf(weights()), tGateUp: [zeros([6, 2])], tDown: [zeros([2, 3])] }, good),
+      error: ArgumentError,
+    },
+    {
+      what: 'tGateUp of another sequence length',
+      run: () =>
+        run(
+          state(),
+          weightsOf(
+            mixerBlockShapes(3, 4, 3, 2, 1).map((s) => zeros(s)),
+            true,
+          ),
+          good,
+        ),
+      error: ShapeError,
+    },
+    {
+      what: 'half of a mixer',
+      run: () =>
+        run(
+          state(),
+          {
+            ...weightsOf(
+              mixerBlockShapes(2, 4, 3, 2, 1).map((s) => zeros(s)),
+              true,
+            ),
+            tDown: [],
+          },
+          good,
+        ),
+      error: ShapeError,
+    },
+    {
+      what: 'a rotation where tokens mix over the sequence',
+      run: () =>
+        run(
+          state(),
+          weightsOf(
+            mixerBlockShapes(2, 4, 3, 2, 1).map((s) => zeros(s)),
+            true,
+          ),
+          {
+            ...good,
+            rope: { cos: zeros([2, 2]), sin: zeros([2, 2]) },
+          },
+        ),
+      error: ArgumentError,
+    },
+    {
       what: 'an odd head with a rotation',
       run: () =>
         run(zeros([1, 2, 3]), weightsOf(blockShapes(3, 3, 1).map((s) => zeros(s))), {
@@ -164,7 +235,8 @@ const value =
     input < nStates ? 4 * u - 2 : 2 * u - 1;
 
 export const levelCase = opCase<Options>({
-  call: ([h, ...flat], options) => fusedLevel(h as Tensor, weightsOf(flat), fusedOptions(h as Tensor, options)),
+  call: ([h, ...flat], options) =>
+    fusedLevel(h as Tensor, weightsOf(flat, options.overSequence), fusedOptions(h as Tensor, options)),
   reference: ([h, ...flat], options, round) => referenceLevel(h as Arr, blocksOf(flat), options, round),
   samples: levelSamples,
   dtypes: FLOATS,
@@ -202,8 +274,8 @@ export const lLoopCase = opCase<LoopOptions>({
       h,
       zL as Tensor,
       x as Tensor,
-      weightsOf(flat.slice(0, 4 * options.layers)),
-      weightsOf(flat.slice(4 * options.layers)),
+      weightsOf(flat.slice(0, 4 * options.layers), options.overSequence),
+      weightsOf(flat.slice(4 * options.layers), options.overSequence),
       { ...fusedOptions(h, options), hCycles, lCycles, gradSteps, hTokens },
     );
     return [states.zH, states.zL];
@@ -250,17 +322,16 @@ export const levelBackwardCase = opCase<Options>({
     {
       what: 'what another shape has kept',
       run: () => {
-        const w = weights().map((t) => [t]) as [Tensor[], Tensor[], Tensor[], Tensor[]];
+        const [qkvs, os, gateUps, downs] = weights().map((t) => [t]) as [Tensor[], Tensor[], Tensor[], Tensor[]];
+        const w = [qkvs, os, gateUps, downs, [], []] as [Tensor[], Tensor[], Tensor[], Tensor[], Tensor[], Tensor[]];
         const attrs = { nHeads: 2, eps: 0 };
         const [y, ...kept] = levelOp.many([state(), undefined, undefined, ...w], { ...attrs, keep: false });
-        const [qkv, attention, lse, y1, r1, gateUp, r2, inner] = kept as [
+        const [qkv, attention, lse, y1, r1, gateUp, r2, inner, tGateUp] = kept as [
           ...[Tensor, Tensor, Tensor, Tensor],
-          ...[Tensor, Tensor, Tensor, Tensor],
+          ...[Tensor, Tensor, Tensor, Tensor, Tensor],
         ];
-        return levelBackwardOp.many(
-          [state(), y as Tensor, state(), qkv, attention, lse, y1, r1, gateUp, r2, inner, undefined, undefined, ...w],
-          attrs,
-        );
+        const saved = [qkv, attention, lse, y1, r1, gateUp, r2, inner, tGateUp] as const;
+        return levelBackwardOp.many([state(), y as Tensor, state(), ...saved, undefined, undefined, ...w], attrs);
       },
       error: ShapeError,
     },

@@ -13,38 +13,46 @@ export const levelBackwardOp: Op<'level_backward'> = defineOp('level_backward');
 
 export const levelOp: Op<'level'> = defineOp('level', {
   save: [
-    ...(['h', 'cos', 'sin', 'wQkv', 'wO', 'wGateUp', 'wDown'] as const),
-    ...(['y', 'qkv', 'attention', 'lse', 'y1', 'r1', 'gateUp', 'r2', 'inner'] as const),
+    ...(['h', 'cos', 'sin', 'wQkv', 'wO', 'wGateUp', 'wDown', 'wTGateUp', 'wTDown'] as const),
+    ...(['y', 'qkv', 'attention', 'lse', 'y1', 'r1', 'gateUp', 'r2', 'inner', 'tGateUp'] as const),
   ],
   vjp({ dy, saved, attrs: { nHeads, eps } }) {
-    const { y, h, qkv, attention, lse, y1, r1, gateUp, r2, inner, cos, sin } = saved;
+    const { y, h, qkv, attention, lse, y1, r1, gateUp, r2, inner, tGateUp, cos, sin } = saved;
     const list = (name: string): Tensor[] => savedList(saved, name);
-    const weights = [list('wQkv'), list('wO'), list('wGateUp'), list('wDown')] as const;
+    const mixer = [list('wQkv'), list('wO')] as const;
+    const overSequence = [list('wTGateUp'), list('wTDown')] as const;
+    const weights = [...mixer, list('wGateUp'), list('wDown'), ...overSequence] as const;
     const [dh, ...dWeights] = levelBackwardOp.many(
-      [dy, y, h, qkv, attention, lse, y1, r1, gateUp, r2, inner, cos, sin, ...weights],
+      [dy, y, h, qkv, attention, lse, y1, r1, gateUp, r2, inner, tGateUp, cos, sin, ...weights],
       { nHeads, eps },
     );
     // The native op gives them by block, inputs go by list.
-    const byList = weights.flatMap((blocks, part) => blocks.map((_, i) => dWeights[4 * i + part]));
+    const present = weights.filter((blocks) => blocks.length > 0);
+    const byList = present.flatMap((blocks, part) => blocks.map((_, i) => dWeights[present.length * i + part]));
     return [dh, undefined, undefined, ...byList];
   },
 });
 
 export const lLoopOp: Op<'l_loop'> = defineOp('l_loop');
 
-/** Weights of attention blocks, one entry a block: qkv [3D, D], o [D, D], gateUp [2F, D], down [D, F]. */
+/**
+ * Weights of blocks, one entry a block: gateUp [2F, D], down [D, F], and either qkv [3D, D] and o [D, D] or tGateUp
+ * [2F', S] and tDown [S, F']; the lists of the other mixer are empty.
+ */
 export interface FusedWeights {
   readonly qkv: readonly Tensor[];
   readonly o: readonly Tensor[];
   readonly gateUp: readonly Tensor[];
   readonly down: readonly Tensor[];
+  readonly tGateUp: readonly Tensor[];
+  readonly tDown: readonly Tensor[];
 }
 
 export interface FusedOptions {
   nHeads: number;
   /** Of both rmsNorms. */
   eps: number;
-  /** Tables [>= S, D / nHeads]; left out: no rotation. */
+  /** Tables [>= S, D / nHeads]; left out: no rotation. Of attention alone. */
   rope?: { cos: Tensor; sin: Tensor } | undefined;
 }
 
@@ -53,9 +61,12 @@ function toCompute(x: Tensor): Tensor {
   return x.dtype === 'bfloat16' ? cast(x, 'float32') : x;
 }
 
-function lists(weights: FusedWeights): [Tensor[], Tensor[], Tensor[], Tensor[]] {
-  const { qkv, o, gateUp, down } = weights;
-  return [qkv.map(toCompute), o.map(toCompute), gateUp.map(toCompute), down.map(toCompute)];
+type List = Tensor[];
+
+function lists(weights: FusedWeights): [List, List, List, List, List, List] {
+  const of = (list: readonly Tensor[]): List => list.map(toCompute);
+  const { qkv, o, gateUp, down, tGateUp, tDown } = weights;
+  return [of(qkv), of(o), of(gateUp), of(down), of(tGateUp), of(tDown)];
 }
 
 /**

@@ -3,7 +3,14 @@ import { tidy } from '../tensor/scope';
 import type { Tensor } from '../tensor/tensor';
 import { fusedOr } from './fused';
 import { fusedLLoop } from './fused_block';
-import { type BlockOptions, type BlockWeights, composedLevel, fusedObstacle, fusedWeights } from './level';
+import {
+  type BlockOptions,
+  type BlockWeights,
+  composedLevel,
+  fusedObstacle,
+  fusedOptions,
+  fusedWeights,
+} from './level';
 import { narrow } from './slice';
 
 export interface LoopOptions extends BlockOptions {
@@ -40,7 +47,10 @@ export function lLoop(
   return fusedOr(
     'l_loop',
     fusedObstacle([...lWeights, ...hWeights]),
-    () => fusedLLoop(zH, zL, x, fusedWeights(lWeights), fusedWeights(hWeights), options),
+    () => {
+      const forFused = fusedOptions([...lWeights, ...hWeights], options);
+      return fusedLLoop(zH, zL, x, fusedWeights(lWeights), fusedWeights(hWeights), forFused);
+    },
     () => composedLLoop(zH, zL, x, lWeights, hWeights, options),
   );
 }

@@ -24,6 +24,7 @@
 
 #include "cpu/simd/block_forward.h"
 #include "cpu/simd/forward_scratch.h"
+#include "cpu/simd/mixer_forward.h"
 
 namespace hrm::cpu::HRM_ISA {
 namespace {
@@ -37,6 +38,16 @@ template <class T> void add_rows(const T *a, const T *b, const T *c, T *h, int64
       injection += load_upto(c + i, n - i);
     store_upto(h + i, load_upto(a + i, n - i) + injection, n - i);
   }
+}
+
+/** One block of either kind. */
+template <class T>
+void run_block(const Crew &crew, const BlockShape<T> &s, const PackedBlock<T> &w, const BlockBuffers<T> &b,
+               int64_t nTokens, const AttentionScratch<T> *attention) {
+  if (s.seqInner > 0)
+    mixer_block_forward(crew, s, w, b, nTokens);
+  else
+    block_forward(crew, s, w, b, nTokens, attention);
 }
 
 template <class T> class SequenceLoop {
@@ -76,10 +87,10 @@ private:
     });
     for (int64_t i = 0; i < nLayers; ++i) {
       T *output = i + 1 < nLayers ? h : z;
-      block_forward(crew_, s, layers[i],
-                    BlockBuffers<T>{h, scratch_.wide, scratch_.attention, nullptr, h, nullptr, nullptr, nullptr, output,
-                                    scratch_.packed, scratch_.wide},
-                    i + 1 < nLayers ? s.seqLen : nTokens, attention_);
+      run_block(crew_, s, layers[i],
+                BlockBuffers<T>{h, scratch_.wide, scratch_.attention, nullptr, h, nullptr, nullptr, nullptr, output,
+                                scratch_.packed, scratch_.wide},
+                i + 1 < nLayers ? s.seqLen : nTokens, attention_);
     }
   }
 
@@ -115,6 +126,19 @@ BlockBuffers<T> block_buffers(const LevelArgs<T> &args, int64_t i, int64_t b, co
   const SavedBlock<T> &k = args.saved[i];
   const T *input = i == 0 ? args.input : k.input;
   T *output = last ? args.y : args.saved[i + 1].input;
+  if (s.seqInner > 0)
+    return {input + b * SD,
+            nullptr,
+            scratch.attention,
+            nullptr,
+            k.y1 + b * SD,
+            k.r1 + b * s.hidden,
+            k.gateUp + b * S * 2 * s.inner,
+            k.r2 + b * S,
+            output + b * SD,
+            scratch.packed,
+            scratch.wide,
+            k.tGateUp + b * s.hidden * 2 * s.seqInner};
   return {input + b * SD,
           k.qkv + b * 3 * SD,
           k.attention + b * SD,
@@ -136,8 +160,8 @@ template <class T> void level(ThreadPool &pool, const LevelArgs<T> &args, void *
     return;
   for_sequences(pool, args.batch, [&](const Crew &crew, int64_t b, int slot) {
     for (int64_t i = 0; i < args.nLayers; ++i)
-      block_forward(crew, s, args.layers[i], block_buffers(args, i, b, scratch.sequence[static_cast<size_t>(slot)]),
-                    s.seqLen, scratch.attention.data());
+      run_block(crew, s, args.layers[i], block_buffers(args, i, b, scratch.sequence[static_cast<size_t>(slot)]),
+                s.seqLen, scratch.attention.data());
   });
 }
 

@@ -88,17 +88,18 @@ template <class T> struct SwigluTile {
 
 /** Where one sequence's activations are; those marked may be null. In place: input, y1 and output may be one buffer. */
 template <class T> struct BlockBuffers {
-  const T *input; // [S, D]
-  T *qkv;         // [S, 3D]
-  T *attention;   // [S, D]
-  T *logSumExp;   // [H, S], or null
-  T *y1;          // [S, D]
-  T *r1;          // [S], or null
-  T *gateUp;      // [S, 2F], or null
-  T *r2;          // [S], or null
-  T *output;      // [S, D]
-  T *packed;      // S * D of scratch
-  T *packedInner; // S * F of scratch
+  const T *input;       // [S, D]
+  T *qkv;               // [S, 3D]
+  T *attention;         // [S, D]
+  T *logSumExp;         // [H, S], or null
+  T *y1;                // [S, D]
+  T *r1;                // [S], or null
+  T *gateUp;            // [S, 2F], or null
+  T *r2;                // [S], or null
+  T *output;            // [S, D]
+  T *packed;            // S * D of scratch
+  T *packedInner;       // S * F of scratch
+  T *tGateUp = nullptr; // of blocks with a SwiGLU over the sequence, see mixer_forward.h
 };
 
 /** C[S, n] = packed A [S, k] times all panels of B; make(row, panel) gives the epilogue. `after` is what comes next. */
