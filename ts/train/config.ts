@@ -108,6 +108,8 @@ const dataSchemas = {
       .default(1000),
     /** Only the first so many training puzzles; null = all. */
     trainPuzzles: puzzles.nullable().default(null),
+    /** Proves, as a puzzle is read, that it has one solution: half a second for 1,000 hard 9x9 ones. */
+    unique: z.boolean().default(true),
   }),
   /** Sudokus generated here from a seed, split by solution grid before augmentation. */
   sudokuGenerated: z.strictObject({
