@@ -1,5 +1,5 @@
 /**
- * The configuration of a run: model, optimiser, data, training and evaluation, every hyperparameter of HRM sections 1
+ * The configuration of a run: model, optimizer, data, training and evaluation, every hyperparameter of HRM sections 1
  * to 5. It is assembled from layers (preset, then `--config` file, then `--set`), each checked by itself so that an
  * error names where it came from, then checked as a whole.
  */
