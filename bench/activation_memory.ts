@@ -1,4 +1,4 @@
-/** What a training step needs beside weights, optimiser and carry, for many cycle counts. */
+/** What a training step needs beside weights, optimizer and carry, for many cycle counts. */
 import { memory as engineMemory, resetPeakMemory, setNumThreads } from '../ts/native/runtime';
 import { type BenchOptions, type Report, type Subject, toRow } from './harness';
 import { departureFromLine } from './statistics';
@@ -13,7 +13,7 @@ const MIB = 2 ** 20;
 function activations(hCycles: number, lCycles: number, gradSteps: 1 | 'full'): number {
   const workload = new Workload(SIZE, { hCycles, lCycles, gradSteps });
   try {
-    // The first step makes the optimiser's state and packs weights; both stay.
+    // The first step makes the optimizer's state and packs weights; both stay.
     workload.step();
     const { liveBytes } = engineMemory();
     resetPeakMemory();
@@ -56,7 +56,7 @@ function weighAll(gradSteps: 1 | 'full', options: BenchOptions, report: Report):
 
 export const activationMemory: Subject = {
   name: 'activations',
-  title: 'memory of a training step beside weights, optimiser and carry, for hCycles x lCycles',
+  title: 'memory of a training step beside weights, optimizer and carry, for hCycles x lCycles',
   run(options, report) {
     setNumThreads(options.threads);
     weighAll(1, options, report);

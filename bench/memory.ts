@@ -29,7 +29,7 @@ async function weigh(program: string, args: readonly string[]): Promise<number> 
 
 export const memory: Subject = {
   name: 'memory',
-  title: 'peak RSS of setup and three training steps, less RSS after import, with optimisers, in fresh processes',
+  title: 'peak RSS of setup and three training steps, less RSS after import, with optimizers, in fresh processes',
   async run(options, report) {
     const python = await fairTorchPython('memory', options, report);
     const child = path.join(__dirname, 'memory_child.js');

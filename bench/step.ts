@@ -110,7 +110,7 @@ async function compare(
 
 export const step: Subject = {
   name: 'step',
-  title: 'training step (two recurrences, backward, both optimisers) and one evaluation segment',
+  title: 'training step (two recurrences, backward, both optimizers) and one evaluation segment',
   async run(options, report) {
     const python = await fairTorchPython('step', options, report);
     const cases = options.quick ? [{ size: QUICK_SIZE, rounds: 2, step: 1, forward: 1 }] : CASES;

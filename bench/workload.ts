@@ -122,7 +122,7 @@ export class Workload {
     });
   }
 
-  /** One training step: two recurrences, backward, both optimisers; the carry goes on. @returns the loss a row */
+  /** One training step: two recurrences, backward, both optimizers; the carry goes on. @returns the loss a row */
   step(): number {
     const old = this.#carry;
     const { carry, loss } = tidy(() => {

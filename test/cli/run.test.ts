@@ -20,6 +20,8 @@ describe('hrm train, eval and solve', () => {
       const trained = await runCli([...trainArguments(small), '--out', out]);
       expect(trained.stdout).toContain('finished after step 6');
       expect(trained.exitCode).toBe(0);
+      expect(trained.stderr).toMatch(/4x4 Sudokus.*\n {2}training +48 puzzles of .*\n.*\n {2}test +12 puzzles/);
+      expect(trained.stderr).toContain('overlap of training and test: 0 puzzles, 0 solution grids');
       // Plain lines, because stderr is no terminal here.
       expect(trained.stderr).toMatch(/^step 3\/6 {2}loss [\d.]+/m);
       expect(trained.stderr).toMatch(/step 6: at the end, test: [\d.]+% ± [\d.]+% of 12 puzzles exactly right/);

@@ -7,7 +7,7 @@ import { overridesLayer } from '../train/overrides';
 import { openRunData } from '../train/run_data';
 import { parseJson } from '../io/strict_json';
 import { defineCommand, EXIT_OK, interruptible } from './command';
-import { evaluationText, percent } from './run_report';
+import { evaluationText, fallbackText, percent } from './run_report';
 
 /** The configuration of the run with other data settings. */
 function withData(config: RunConfig, assignments: readonly string[]): RunConfig {
@@ -67,7 +67,11 @@ export const evalCommand = defineCommand({
   run: async ({ checkpoint, split, puzzles, segments, batch, adaptive, raw, set, json }) => {
     return await interruptible(async (signal) => {
       const loaded = loadModel(checkpoint, { averaged: !raw });
-      const data = await openRunData(withData(loaded.config, set), { signal });
+      const data = await openRunData(withData(loaded.config, set), {
+        // The puzzles that it was trained with were proved then.
+        ...(set.length === 0 ? { unique: false } : {}),
+        signal,
+      });
       const dataset = data[split];
       if (dataset === undefined) throw new ConfigError(`eval: --split ${split}: the run's data has no such split`);
       const options = {
@@ -84,6 +88,7 @@ export const evalCommand = defineCommand({
           ? `${JSON.stringify({ checkpoint: path, step, isAveraged, split, fixed, adaptive: halting })}\n`
           : `${path}, step ${step}${isAveraged ? ', averaged weights' : ''}, ${split} puzzles\n${reportText(fixed, halting)}`,
       );
+      process.stderr.write(fallbackText());
       return EXIT_OK;
     });
   },

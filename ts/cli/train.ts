@@ -5,7 +5,7 @@ import { overridesLayer } from '../train/overrides';
 import { presetList } from '../train/presets';
 import { train as runTraining } from '../train/train';
 import { defineCommand, EXIT_INTERRUPTED, EXIT_OK, interruptible } from './command';
-import { runProgress } from './run_report';
+import { dataText, runProgress } from './run_report';
 
 const presetLines = presetList.map(({ name, about }) => `  ${name}: ${about}`).join('\n');
 
@@ -53,6 +53,10 @@ export const train = defineCommand({
         resume: resumes,
         signal,
         ...progress,
+        onStart: (start) => {
+          process.stderr.write(dataText(start.data));
+          progress.onStart(start);
+        },
       }).finally(() => {
         progress.end();
       });

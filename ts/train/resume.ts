@@ -9,6 +9,7 @@ const effects = new Map<string, string | undefined>([
   ['train.checkpointEverySteps', undefined],
   ['train.keepCheckpoints', undefined],
   ['train.tensorboard', undefined],
+  ['data.unique', undefined],
   ['train.epochs', 'the run has another length, and so has the cosine of the learning rate from here on'],
   ['train.steps', 'the run has another length, and so has the cosine of the learning rate from here on'],
   ['train.device', 'another device rounds differently'],

@@ -7,7 +7,7 @@ import { importSudokuCsv } from '../data/sudoku/csv';
 import { geometryOf, type Geometry, type Grid } from '../data/sudoku/geometry';
 import { type AugmentOptions, readTokens, sudokuDataset, sudokuMetadata, sudokuSampler } from '../data/sudoku/source';
 import type { SudokuSet } from '../data/sudoku/set';
-import { assertDisjoint, generatingSplits } from '../data/sudoku/split';
+import { assertDisjoint, generatingSplits, gridsOf, type Overlap, overlapOf } from '../data/sudoku/split';
 import { formatGrid } from '../data/sudoku/text';
 import { finishInTurns } from '../data/turns';
 import type { RunConfig } from './config';
@@ -29,6 +29,8 @@ export interface RunData {
   readonly valid: PuzzleDataset | undefined;
   readonly test: PuzzleDataset | undefined;
   readonly sudoku: SudokuRunSplits | undefined;
+  /** What the training and test puzzles share; undefined for data on disk, see `hrm data verify`. */
+  readonly overlap: Overlap | undefined;
   /** Watches that no training row is held out; undefined where the data came already split. */
   readonly guard: OverlapGuard | undefined;
 }
@@ -46,6 +48,8 @@ export function dataLength({ metadata }: RunData): DataLength {
 
 /** How {@link openRunData} is watched. */
 export interface OpenDataOptions {
+  /** Overrules `data.unique`. */
+  readonly unique?: boolean;
   /** Ends the work early. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -57,7 +61,7 @@ export interface OpenDataOptions {
  */
 export async function openRunData(
   config: Pick<RunConfig, 'data' | 'train'>,
-  { signal }: OpenDataOptions = {},
+  { unique, signal }: OpenDataOptions = {},
 ): Promise<RunData> {
   const { data, train } = config;
   switch (data.kind) {
@@ -69,17 +73,19 @@ export async function openRunData(
         valid: undefined,
         test: loadDataset(data.dir, 'test'),
         sudoku: undefined,
+        overlap: undefined,
         guard: undefined,
       };
     }
     case 'sudokuCsv': {
       const geometry = geometryOf(data.boxRows, data.boxCols);
-      // That every puzzle has one solution is proved by `hrm data verify`: it would take minutes at every start.
-      const options = { geometry, unique: false, onProgress: () => signal?.throwIfAborted() };
+      const options = { geometry, unique: unique ?? data.unique, onProgress: () => signal?.throwIfAborted() };
       const limit = data.trainPuzzles === null ? {} : { maxRows: data.trainPuzzles };
       const { set } = await importSudokuCsv(data.train, { ...options, ...limit });
       const { set: test } = await importSudokuCsv(data.test, options);
-      const augment = { augmentations: data.augmentations, seed: train.seed };
+      const testGrids = gridsOf(test);
+      const accept = (solution: Grid): boolean => !testGrids.has(formatGrid(solution));
+      const augment = { augmentations: data.augmentations, seed: train.seed, accept };
       return sudokuRun({ geometry, train: set, valid: undefined, test }, augment, undefined);
     }
     case 'sudokuGenerated': {
@@ -109,6 +115,7 @@ function sudokuRun(splits: SudokuRunSplits, augment: AugmentOptions, guard: Over
     valid: valid && sudokuDataset(valid),
     test: sudokuDataset(test),
     sudoku: splits,
+    overlap: overlapOf(train, test),
     guard,
   };
 }

@@ -48,7 +48,7 @@ class Workload:
         return {'ms': self.now_ms() - start}
 
     def step(self, lr=1e-4):
-        """One training step: two recurrences, backward, both optimisers; the carry goes on."""
+        """One training step: two recurrences, backward, both optimizers; the carry goes on."""
         start = self.now_ms()
         step = act.run_segment(self.model, self.carry, self.batch, training=True)
         segment_end = self.now_ms()

@@ -1,4 +1,4 @@
-// The loop of no-grad updates, and one level that keeps what its gradient needs (KERNELS section 2.7): a thread takes a
+// The loop of no-grad updates, and one level that keeps what its gradient needs (HRM section 2): a thread takes a
 // sequence through every update before the next one, so that its states and activations stay in its caches and only the
 // packed weights stream.
 #include <algorithm>
