@@ -30,6 +30,8 @@ export interface PeerSetup {
   readonly dtype?: 'float32' | 'bfloat16';
   readonly device?: 'cpu' | 'cuda';
   readonly compile?: boolean;
+  /** How the network is written: for speed (the default), or operation by operation as the official code is. */
+  readonly style?: 'tuned' | 'official';
   readonly seed?: number;
   readonly threads?: number;
 }
@@ -113,7 +115,7 @@ export class TorchPeer {
     return this.#request<{ ms: number }>({ cmd: 'forward' });
   }
 
-  /** One training step: both recurrences, backward, both optimisers. */
+  /** One training step: both recurrences, backward, both optimizers. */
   step(): Promise<PeerStep> {
     return this.#request<PeerStep>({ cmd: 'step' });
   }

@@ -73,7 +73,7 @@ template <class T> struct LoopArgs {
 template <class T> size_t loop_workspace_bytes(const BlockShape<T> &shape, int nThreads);
 template <class T> void run_loop(ThreadPool &pool, const LoopArgs<T> &args, void *workspace);
 
-/** What one block keeps for its gradient (KERNELS section 2.7), for the whole batch. */
+/** What one block keeps for its gradient (HRM section 2), for the whole batch. */
 template <class T> struct SavedBlock {
   T *input;     // [B, S, D]
   T *qkv;       // [B, S, 3D], q and k after RoPE

@@ -205,35 +205,35 @@ struct gelu_tanh {
   }
 };
 
-// ---- comparisons: bool from two numbers; false where either is NaN, ne true ---------------------------------------
+// ---- comparisons: bool from two numbers, masks from two vectors; false where either is NaN, ne true ----------------
 
 struct eq {
-  template <class T> HRM_HD bool operator()(T a, T b) const { return a == b; }
+  template <class T> HRM_HD auto operator()(T a, T b) const { return a == b; }
 };
 struct ne {
-  template <class T> HRM_HD bool operator()(T a, T b) const { return a != b; }
+  template <class T> HRM_HD auto operator()(T a, T b) const { return a != b; }
 };
 struct lt {
-  template <class T> HRM_HD bool operator()(T a, T b) const { return a < b; }
+  template <class T> HRM_HD auto operator()(T a, T b) const { return a < b; }
 };
 struct le {
-  template <class T> HRM_HD bool operator()(T a, T b) const { return a <= b; }
+  template <class T> HRM_HD auto operator()(T a, T b) const { return a <= b; }
 };
 struct gt {
-  template <class T> HRM_HD bool operator()(T a, T b) const { return a > b; }
+  template <class T> HRM_HD auto operator()(T a, T b) const { return a > b; }
 };
 struct ge {
-  template <class T> HRM_HD bool operator()(T a, T b) const { return a >= b; }
+  template <class T> HRM_HD auto operator()(T a, T b) const { return a >= b; }
 };
 // Anything but 0 is true, NaN included.
 struct logical_and {
-  template <class T> HRM_HD bool operator()(T a, T b) const { return (a != T(0)) & (b != T(0)); }
+  template <class T> HRM_HD auto operator()(T a, T b) const { return (a != T{}) & (b != T{}); }
 };
 struct logical_or {
-  template <class T> HRM_HD bool operator()(T a, T b) const { return (a != T(0)) | (b != T(0)); }
+  template <class T> HRM_HD auto operator()(T a, T b) const { return (a != T{}) | (b != T{}); }
 };
 struct logical_xor {
-  template <class T> HRM_HD bool operator()(T a, T b) const { return (a != T(0)) != (b != T(0)); }
+  template <class T> HRM_HD auto operator()(T a, T b) const { return (a != T{}) != (b != T{}); }
 };
 
 } // namespace HRM_NUMERICS

@@ -3,7 +3,7 @@
 
 namespace hrm::ops {
 
-// y = blocks(h), h and y [B, S, D] (HRM section 1). With `keep`, also what the gradient needs (KERNELS section 2.7),
+// y = blocks(h), h and y [B, S, D] (HRM section 1). With `keep`, also what the gradient needs (HRM section 2),
 // the L blocks stacked: qkv [L, B, S, 3D] after the rotation, attention [L, B, S, D], lse [L, B, H, S], y1 [L, B, S,
 // D], r1 [L, B, S], gateUp [L, B, S, 2F], r2 [L, B, S], inner [L - 1, B, S, D] (outputs of all blocks but the last);
 // blocks that mix over the sequence keep no qkv, attention and lse, but tGateUp [L, B, D, 2F'], and r1 is [L, B, D].

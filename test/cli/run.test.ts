@@ -20,6 +20,8 @@ describe('hrm train, eval and solve', () => {
       const trained = await runCli([...trainArguments(small), '--out', out]);
       expect(trained.stdout).toContain('finished after step 6');
       expect(trained.exitCode).toBe(0);
+      expect(trained.stderr).toMatch(/4x4 Sudokus.*\n {2}training +48 puzzles of .*\n.*\n {2}test +12 puzzles/);
+      expect(trained.stderr).toContain('overlap of training and test: 0 puzzles, 0 solution grids');
       // Plain lines, because stderr is no terminal here.
       expect(trained.stderr).toMatch(/^step 3\/6 {2}loss [\d.]+/m);
       expect(trained.stderr).toMatch(/step 6: at the end, test: [\d.]+% ± [\d.]+% of 12 puzzles exactly right/);
@@ -69,7 +71,10 @@ describe('hrm train, eval and solve', () => {
       expect(existsSync(path.join(out, 'checkpoints'))).toBe(true);
 
       const resumed = await runCli(['train', '--resume', out, '--set', `train.steps=${saved + 3}`]);
+      expect(resumed.stderr).toContain(`changed since the checkpoint: train.steps 100000 -> ${saved + 3}: the run has`);
       expect(resumed.stderr).toContain(`going on after step ${saved}`);
+      const over = await runCli(['train', '--resume', out]);
+      expect(over.stderr).toContain(`nothing is left to train after step ${saved + 3}; a larger train.steps`);
       expect(resumed.stdout).toContain(`finished after step ${saved + 3}`);
       const lines = readFileSync(path.join(out, 'metrics.jsonl'), 'utf8').trimEnd().split('\n');
       const steps = lines.map((line) => JSON.parse(line) as { step: number; kind: string });

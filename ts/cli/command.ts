@@ -71,20 +71,39 @@ export function defineGroup(name: string, describe: string, commands: readonly C
   };
 }
 
-/** Runs `body` with SIGINT caught: the first asks it to finish the step, a second ends the process at once. */
-export async function withInterrupt<R>(body: (interrupted: AbortSignal) => Promise<R>): Promise<R> {
+/**
+ * Runs the body of a command with SIGINT and SIGTERM caught: the first aborts the signal, a second ends the process at
+ * once. A body that ends with the signal's reason is interrupted, not failed.
+ *
+ * @param what is done after the first, for the message
+ * @returns the exit code
+ */
+export async function interruptible(
+  body: (interrupted: AbortSignal) => Promise<number>,
+  what = 'stopping',
+): Promise<number> {
   const controller = new AbortController();
+  const { signal } = controller;
   const onSignal = (): void => {
-    if (controller.signal.aborted) process.exit(EXIT_INTERRUPTED);
+    if (signal.aborted) process.exit(EXIT_INTERRUPTED);
     controller.abort();
-    process.stderr.write('\ninterrupted: finishing this step; once more to stop at once\n');
+    process.stderr.write(`\ninterrupted: ${what}; once more to stop at once\n`);
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
   try {
-    return await body(controller.signal);
+    return await body(signal);
+  } catch (error) {
+    if (!signal.aborted || error !== signal.reason) throw error;
+    return EXIT_INTERRUPTED;
   } finally {
     process.off('SIGINT', onSignal);
     process.off('SIGTERM', onSignal);
   }
+}
+
+/** Gives signals and timers a turn. @throws the signal's reason when it is aborted */
+export async function takeTurn(signal: AbortSignal): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+  signal.throwIfAborted();
 }

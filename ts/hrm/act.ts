@@ -50,7 +50,7 @@ export interface StepOutputs {
 export interface ActOptions {
   /** Halting by Q, exploration and the Q target; otherwise every row runs M segments. */
   training: boolean;
-  /** Draws the exploration; needed in training when haltExplorationProb > 0. */
+  /** Draws the exploration, in training with haltExplorationProb > 0. Left out: the default generator. */
   generator?: Generator;
 }
 

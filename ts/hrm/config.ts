@@ -53,7 +53,7 @@ export const modelSettingsSchema = z.strictObject({
   /** 'official': Q-learning with the second pass; 'halt': TRM's, qHalt alone. An algorithm change, never the default. */
   haltLoss: z.enum(['official', 'halt']).default('official'),
   lossType: z.enum(['stablemax', 'softmax']).default('stablemax'),
-  /** Dtype of activations; weights and optimiser state are always float32. */
+  /** Dtype of activations; weights and optimizer state are always float32. */
   forwardDtype: z.enum(['float32', 'bfloat16', 'float64']).default('float32'),
 });
 

@@ -5,7 +5,7 @@ import type { Tensor } from '../tensor/tensor';
 
 /**
  * Parameters, buffers and children under names; the dotted path of names is the key in a state dict, as in PyTorch.
- * Parameters are trained by the dense optimiser, buffers are saved but not.
+ * Parameters are trained by the dense optimizer, buffers are saved but not.
  */
 export class Module {
   readonly #parameters = new Map<string, Tensor>();

@@ -70,7 +70,7 @@ function lists(weights: FusedWeights): [List, List, List, List, List, List] {
 }
 
 /**
- * blocks(h), keeping for the gradient what KERNELS section 2.7 lists, or nothing where nothing records.
+ * blocks(h), keeping for the gradient what HRM section 2 lists, or nothing where nothing records.
  *
  * @param h [B, S, D] bfloat16, float32 or float64, as the weights are
  * @returns [B, S, D]

@@ -7,7 +7,7 @@ import type { Tensor } from '../tensor/tensor';
 export type NamedTensor = readonly [name: string, tensor: Tensor];
 
 /**
- * Copies saved values into an optimiser's state.
+ * Copies saved values into an optimizer's state.
  * @throws FormatError when a name is missing or unknown or a shape differs; then nothing has been changed
  */
 export function restoreState(op: string, own: ReadonlyMap<string, Tensor>, saved: ReadonlyMap<string, Tensor>): void {

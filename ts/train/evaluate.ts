@@ -156,13 +156,20 @@ function runAdaptive(model: Hrm, batch: Batch, segments: number, totals: Totals)
     let rows = batchTensors(withoutPadding(batch));
     let carry = initialCarry(model, rows);
     for (let segment = 0; segment < segments; segment++) {
-      const next = actStep(model, carry, rows, { training: false });
-      const halts = haltingRows(model, next.outputs, segment === segments - 1);
-      const pick = (keep: boolean): number[] => halts.flatMap((halt, row) => (halt === keep ? [row] : []));
-      const [done, open] = [pick(true), pick(false)];
-      if (done.length > 0) totals.add(model, selectCarry(next.carry, done), selectOutputs(next.outputs, done));
-      if (open.length === 0) return;
-      carry = goingOn(done.length > 0 ? selectCarry(next.carry, open) : next.carry);
+      const previous = carry;
+      const open = tidy(() => {
+        const next = actStep(model, previous, rows, { training: false });
+        const halts = haltingRows(model, next.outputs, segment === segments - 1);
+        const pick = (keep: boolean): number[] => halts.flatMap((halt, row) => (halt === keep ? [row] : []));
+        const [done, left] = [pick(true), pick(false)];
+        if (done.length > 0) totals.add(model, selectCarry(next.carry, done), selectOutputs(next.outputs, done));
+        if (left.length === 0) return undefined;
+        return goingOn(done.length > 0 ? selectCarry(next.carry, left) : next.carry);
+      });
+      // The first carry holds the rows themselves.
+      if (segment > 0) disposeCarry(previous);
+      if (open === undefined) return;
+      carry = open;
       rows = carry.current;
     }
   });

@@ -1,4 +1,4 @@
-/** One optimiser step: a segment forward, its loss, backward and both updates; nothing of it is read on the host. */
+/** One optimizer step: a segment forward, its loss, backward and both updates; nothing of it is read on the host. */
 import { backward } from '../autograd/tape';
 import type { Batch } from '../data/sampler';
 import { NonFiniteError } from '../error';
@@ -62,7 +62,7 @@ export interface TrainStepOptions {
   readonly generator: Generator;
 }
 
-/** The training state beside the data order: model, optimisers, carry and step, all tensors. */
+/** The training state beside the data order: model, optimizers, carry and step, all tensors. */
 export class TrainStep {
   readonly model: Hrm;
   readonly dense: AdamATan2;

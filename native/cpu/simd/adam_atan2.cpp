@@ -16,13 +16,14 @@
 namespace hrm::cpu::HRM_ISA {
 namespace {
 
-/** atan2(y, x) for x >= 0, to 2 ulp: Cephes' atanf on min / max, reduced at tan(pi/8). atan2(0, 0) = 0. */
+/** atan2(y, x) for x >= 0 to 2 ulp: Cephes' atanf on min / max, reduced at tan(pi/8). atan2(0, 0) = 0, of NaN NaN. */
 HRM_INLINE vf atan2_right(vf y, vf x) {
   const vf zero = broadcast(0.0f), one = broadcast(1.0f);
   const vf a = abs(y);
   const vi steep = a > x;
   const vf high = select(steep, a, x), low = select(steep, x, a);
-  const vf ratio = select(high > zero, low / high, zero);
+  // Equal, so that infinities give pi/4 and zeros 0; NaN equals nothing, and the quotient keeps it from either side.
+  const vf ratio = select(low == high, select(high > zero, one, zero), low / high);
   const vi large = ratio > broadcast(0.41421356f);
   const vf r = select(large, (ratio - one) / (ratio + one), ratio);
   const vf z = r * r;
@@ -33,7 +34,6 @@ HRM_INLINE vf atan2_right(vf y, vf x) {
   vf angle = fma(p * z, r, r);
   angle = select(large, angle + broadcast(0.785398163397f), angle);
   angle = select(steep, broadcast(1.570796326795f) - angle, angle);
-  // NaN stays NaN: comparisons with it are false, and it is in the ratio.
   return select(y < zero, zero - angle, angle);
 }
 
@@ -71,7 +71,7 @@ template <class T> HRM_INLINE void update(T *p, T *m, T *v, const T *g, int n, c
   write(p, f.keep * read(p) - f.rate * atan2_right(first, square_root(second) * f.scale));
 }
 
-constexpr int64_t kTaskElements = 16384;
+constexpr int64_t kStepElements = 16384;
 
 template <class T> void step(Call &call, int index, const Factors<T> &factors) {
   using Op = ops::adam_atan2;
@@ -80,9 +80,9 @@ template <class T> void step(Call &call, int index, const Factors<T> &factors) {
   T *v = call.in.at(Op::kV, index).data<T>();
   const T *g = call.in.at(Op::kGradients, index).data<T>();
   const int64_t n = call.in.at(Op::kParameters, index).size();
-  call.context.pool->parallel_for((n + kTaskElements - 1) / kTaskElements, [&](int64_t task, int) {
-    const int64_t end = std::min(n, (task + 1) * kTaskElements);
-    for (int64_t i = task * kTaskElements; i < end; i += kLanes<T>)
+  call.context.pool->parallel_for((n + kStepElements - 1) / kStepElements, [&](int64_t task, int) {
+    const int64_t end = std::min(n, (task + 1) * kStepElements);
+    for (int64_t i = task * kStepElements; i < end; i += kLanes<T>)
       update<T>(p + i, m + i, v + i, g + i, static_cast<int>(std::min<int64_t>(kLanes<T>, end - i)), factors);
   });
 }

@@ -143,15 +143,18 @@ template <class T> void run(ThreadPool &pool, const LevelBackwardArgs<T> &args, 
 size_t level_backward_workspace_bytes_of(const BlockShape<float> &shape, int64_t batch, int nThreads) {
   return workspace_bytes(shape, batch, nThreads);
 }
-size_t level_backward_workspace_bytes_of(const BlockShape<double> &shape, int64_t batch, int nThreads) {
-  return workspace_bytes(shape, batch, nThreads);
-}
 void run_level_backward_of(ThreadPool &pool, const LevelBackwardArgs<float> &args, void *workspace) {
   run(pool, args, workspace);
+}
+
+#if HRM_HAS_F64
+size_t level_backward_workspace_bytes_of(const BlockShape<double> &shape, int64_t batch, int nThreads) {
+  return workspace_bytes(shape, batch, nThreads);
 }
 void run_level_backward_of(ThreadPool &pool, const LevelBackwardArgs<double> &args, void *workspace) {
   run(pool, args, workspace);
 }
+#endif
 
 } // namespace hrm::cpu::HRM_ISA
 

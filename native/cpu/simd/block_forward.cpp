@@ -1,4 +1,4 @@
-// The loop of no-grad updates, and one level that keeps what its gradient needs (KERNELS section 2.7): a thread takes a
+// The loop of no-grad updates, and one level that keeps what its gradient needs (HRM section 2): a thread takes a
 // sequence through every update before the next one, so that its states and activations stay in its caches and only the
 // packed weights stream.
 #include <algorithm>
@@ -170,20 +170,22 @@ template <class T> void level(ThreadPool &pool, const LevelArgs<T> &args, void *
 size_t loop_workspace_bytes_of(const BlockShape<float> &shape, int nThreads) {
   return ForwardScratch<float>::bytes(shape, nThreads);
 }
-size_t loop_workspace_bytes_of(const BlockShape<double> &shape, int nThreads) {
-  return ForwardScratch<double>::bytes(shape, nThreads);
-}
 void run_loop_of(ThreadPool &pool, const LoopArgs<float> &args, void *workspace) { loop(pool, args, workspace); }
-void run_loop_of(ThreadPool &pool, const LoopArgs<double> &args, void *workspace) { loop(pool, args, workspace); }
-
 size_t level_workspace_bytes_of(const BlockShape<float> &shape, int nThreads) {
   return ForwardScratch<float>::bytes(shape, nThreads);
 }
+void run_level_of(ThreadPool &pool, const LevelArgs<float> &args, void *workspace) { level(pool, args, workspace); }
+
+#if HRM_HAS_F64
+size_t loop_workspace_bytes_of(const BlockShape<double> &shape, int nThreads) {
+  return ForwardScratch<double>::bytes(shape, nThreads);
+}
+void run_loop_of(ThreadPool &pool, const LoopArgs<double> &args, void *workspace) { loop(pool, args, workspace); }
 size_t level_workspace_bytes_of(const BlockShape<double> &shape, int nThreads) {
   return ForwardScratch<double>::bytes(shape, nThreads);
 }
-void run_level_of(ThreadPool &pool, const LevelArgs<float> &args, void *workspace) { level(pool, args, workspace); }
 void run_level_of(ThreadPool &pool, const LevelArgs<double> &args, void *workspace) { level(pool, args, workspace); }
+#endif
 
 } // namespace hrm::cpu::HRM_ISA
 

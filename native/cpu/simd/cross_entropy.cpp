@@ -24,7 +24,7 @@
 #include "numerics/stablemax.h"
 
 #include "cpu/simd/compute_row.h"
-#include "cpu/simd/elementwise.h"
+#include "cpu/simd/lanes.h"
 #include "cpu/simd/row_lanes.h"
 
 namespace hrm::cpu::HRM_ISA {
@@ -133,14 +133,14 @@ template <template <class> class Scores, class T> void backward(Call &call) {
 } // namespace
 
 void cross_entropy(Call &call) {
-  dispatch_float(call.in[0].dtype, [&](auto tag) {
+  dispatch_lanes(call.in[0].dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     call.attrs<ops::cross_entropy::Attrs>().stablemax ? forward<StablemaxScores, T>(call)
                                                       : forward<SoftmaxScores, T>(call);
   });
 }
 void cross_entropy_backward(Call &call) {
-  dispatch_float(call.in[1].dtype, [&](auto tag) {
+  dispatch_lanes(call.in[1].dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     call.attrs<ops::cross_entropy::Attrs>().stablemax ? backward<StablemaxScores, T>(call)
                                                       : backward<SoftmaxScores, T>(call);

@@ -1,5 +1,5 @@
 // A row as vectors of the type it is computed in, which L chooses: Lanes<T>, or DoubleLanes<T>. Include after
-// elementwise.h.
+// lanes.h.
 #ifndef HRM_CPU_SIMD_ROW_LANES_H_
 #define HRM_CPU_SIMD_ROW_LANES_H_
 

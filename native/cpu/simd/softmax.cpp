@@ -9,7 +9,6 @@
 #include <type_traits>
 
 #include "core/context.h"
-#include "cpu/strided.h"
 #include "numerics/hd.h"
 
 #include "cpu/simd/begin.h"
@@ -18,9 +17,7 @@
 
 #include "cpu/simd/math.h"
 
-#include "numerics/elementwise.h"
-
-#include "cpu/simd/elementwise.h"
+#include "cpu/simd/lanes.h"
 #include "cpu/simd/row_lanes.h"
 
 namespace hrm::cpu::HRM_ISA {
@@ -54,16 +51,6 @@ template <Mode mode, class T> void softmax_row(const T *p, T *y, int64_t n) {
     for (int64_t i = 0; i < n; i += W)
       put_row(y, i, n, exp(x.at(i, kMinusInfinity<Acc<T>>) - m) / scale);
   }
-}
-
-template <class T> HRM_INLINE typename Lanes<T>::V get_lanes(const T *p, int m) {
-  return m == Lanes<T>::kCount ? Lanes<T>::get(p) : Lanes<T>::get(p, m);
-}
-template <class T> HRM_INLINE void put_lanes(T *p, typename Lanes<T>::V v, int m) {
-  if (m == Lanes<T>::kCount)
-    Lanes<T>::put(p, v);
-  else
-    Lanes<T>::put(p, v, m);
 }
 
 /** `lanes` columns at once, their elements `stride` apart. */
@@ -149,7 +136,7 @@ void along(ThreadPool &pool, const ops::AroundDim &form, RowFn row, ColumnsFn co
 template <Mode mode> void forward(Call &call) {
   const Tensor &x = call.in[0];
   const ops::AroundDim form("softmax", x.shape, call.attrs<ops::DimAttrs>().dim);
-  dispatch_float(x.dtype, [&](auto tag) {
+  dispatch_lanes(x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     const T *in = x.data<T>();
     T *out = call.out[0].data<T>();
@@ -166,7 +153,7 @@ template <Mode mode> void forward(Call &call) {
 template <Mode mode> void gradient(Call &call) {
   const Tensor &y = call.in[1];
   const ops::AroundDim form("softmax", y.shape, call.attrs<ops::DimAttrs>().dim);
-  dispatch_float(y.dtype, [&](auto tag) {
+  dispatch_lanes(y.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     const T *dy = call.in[0].data<T>(), *out = y.data<T>();
     T *dx = call.out[0].data<T>();

@@ -3,6 +3,7 @@ import { ArgumentError } from '../../error';
 import { describe, readArgument } from '../../io/arguments';
 import { readOptions, requireCount } from '../check';
 import { Philox, streamOf } from '../philox';
+import { finish } from '../turns';
 import { assertGrid, requireGeometry, type Geometry, type Grid } from './geometry';
 import { isSolved } from './rules';
 import { SudokuSet } from './set';
@@ -49,6 +50,11 @@ const PROOF_GUESSES = 100_000;
  * @throws ArgumentError for bad options, and when the request cannot be met (too many blanks, or all puzzles used up)
  */
 export function generateSudoku(options: GenerateOptions): SudokuSet {
+  return finish(generatingSudoku(options));
+}
+
+/** {@link generateSudoku} as a loop that can pause; yields the number of puzzles made. */
+export function* generatingSudoku(options: GenerateOptions): Generator<number, SudokuSet> {
   const op = 'generateSudoku';
   const { geometry, count, seed, blanks, solutions, avoidSolutions, part = 0 } = readOptions(op, options, OPTIONS);
   requireGeometry(op, geometry);
@@ -64,6 +70,7 @@ export function generateSudoku(options: GenerateOptions): SudokuSet {
   const set = new SudokuSet(geometry);
   const rng = new Philox(seed);
   for (let i = 0; i < count; i++) {
+    yield i;
     rng.seek(streamOf(PUZZLE_STREAM + part, i));
     const target = wanted === undefined ? geometry.cells : wanted.min + rng.below(wanted.max - wanted.min + 1);
     let attempt = 0;

@@ -5,6 +5,7 @@ import { tokenArrays, type PuzzleDataset } from '../dataset';
 import type { DatasetMetadata } from '../metadata';
 import { Philox, streamOf } from '../philox';
 import { TrainSampler, type ExampleGroups, type SamplerOptions } from '../sampler';
+import { finish } from '../turns';
 import type { Geometry, Grid } from './geometry';
 import { requireSudokuSet, type SudokuSet } from './set';
 import { SudokuTransform } from './transform';
@@ -133,6 +134,11 @@ export function sudokuSampler(set: SudokuSet, augment: AugmentOptions, options: 
  * @throws ArgumentError for an empty set, bad options, or more than 2^31 - 1 tokens
  */
 export function sudokuDataset(set: SudokuSet, augment?: AugmentOptions): PuzzleDataset {
+  return finish(makingDataset(set, augment));
+}
+
+/** {@link sudokuDataset} as a loop that can pause; yields the number of rows made. */
+export function* makingDataset(set: SudokuSet, augment?: AugmentOptions): Generator<number, PuzzleDataset> {
   const augmenter = new SudokuAugmenter(set, augment ?? { augmentations: 0, seed: 0 });
   const { geometry } = set;
   const versions = augmenter.options.augmentations + 1;
@@ -147,6 +153,7 @@ export function sudokuDataset(set: SudokuSet, augment?: AugmentOptions): PuzzleD
   const metadata = sudokuMetadata(geometry, set.length);
   const { inputs, labels } = tokenArrays(nExamples * geometry.cells, metadata.vocabSize);
   for (let row = 0; row < nExamples; row++) {
+    yield row;
     const { puzzle, solution } = augmenter.version(Math.floor(row / versions), row % versions);
     writeTokens(puzzle, inputs, row * geometry.cells);
     writeTokens(solution, labels, row * geometry.cells);
