@@ -86,7 +86,11 @@ export class Hrm extends Module {
     this.hInit = this.buffer('H_init', truncNormal([hidden], { std: 1, generator }));
     this.lInit = this.buffer('L_init', truncNormal([hidden], { std: 1, generator }));
     if (config.posEncodings === 'rope')
-      this.#rope = ropeTables(totalSeqLen(config), headDim(config), { theta: config.ropeTheta });
+      this.#rope = ropeTables(totalSeqLen(config), headDim(config), {
+        theta: config.ropeTheta,
+        // bfloat16 is storage: the rotation is computed in float32.
+        dtype: config.forwardDtype === 'float64' ? 'float64' : 'float32',
+      });
   }
 
   /** The rotation's tables [S, d], where positions are rotary. */
