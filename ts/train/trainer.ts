@@ -293,6 +293,8 @@ export class Trainer {
 export function requireNewRun(out: string): void {
   const { checkpoint } = new CheckpointStore(path.join(out, CHECKPOINTS_DIR)).latest();
   if (checkpoint !== null) {
-    throw new FileError(`train: ${out} already holds a run (step ${checkpoint.step}); resume it or choose another`);
+    throw new FileError(
+      `train: ${out} already holds a run (step ${checkpoint.step}); go on with it (hrm train --resume ${out}) or choose another directory`,
+    );
   }
 }
