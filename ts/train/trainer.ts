@@ -58,6 +58,7 @@ function seedFor(purpose: keyof typeof SEED_OF, seed: number): number {
   return draw.uint32() * 2 ** 20 + (draw.uint32() >>> 12);
 }
 
+/** A run: owns the loop over steps, evaluations and checkpoints, and goes on from a checkpoint as if it had not ended. */
 export class Trainer {
   readonly model: Hrm;
   readonly length: RunLength;
