@@ -87,6 +87,16 @@ describe('hrm train, eval and solve', () => {
     [['train'], 2, 'train: --preset or --config must be given'],
     [['train', '--preset', 'demo-4x5'], 2, 'did you mean "demo-4x4"?'],
     [['train', '--preset', 'demo-4x4', '--set', 'train.step=3'], 2, 'did you mean "train.steps"?'],
+    // Node's own recursive mkdir never returns here.
+    [
+      ['train', '--preset', 'demo-4x4', '--out', '/proc/nothing/run'],
+      1,
+      '/proc/nothing/run: cannot make the directory',
+    ],
+    [['train', '--preset', 'demo-4x4', '--out', '/dev/null'], 1, '/dev/null: cannot make the directory'],
+    [['demo', '--seed', 'abc'], 2, '--seed: must be a number, got "abc"'],
+    [['demo', '--seed', '1', '--seed=2'], 2, '--seed: must be given once, got 1 and 2'],
+    [['train', '--config', '/dev/null'], 2, 'hrm: --config /dev/null: '],
     [['train', '--resume', '/nowhere/at/all'], 2, '/nowhere/at/all must hold a run'],
     [['eval', '/nowhere/at/all'], 1, 'must be a checkpoint or the directory of a run'],
     [['solve', '/nowhere/at/all'], 2, 'solve: a puzzle or --file must be given'],

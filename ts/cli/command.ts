@@ -28,9 +28,17 @@ export interface CommandSpec<T> {
 function checkScalars(args: Readonly<Record<string, unknown>>, lists: ReadonlySet<string>): void {
   for (const [name, value] of Object.entries(args)) {
     if (name === '_' || lists.has(name)) continue;
-    if (Array.isArray(value)) throw new ConfigError(`--${name}: must be given once, got ${value.length} times`);
-    if (Number.isNaN(value)) throw new ConfigError(`--${name}: must be a number`);
+    if (Array.isArray(value))
+      throw new ConfigError(`--${name}: must be given once, got ${value.map(String).join(' and ')}`);
+    if (Number.isNaN(value)) throw new ConfigError(`--${name}: must be a number, got "${givenText(name)}"`);
   }
+}
+
+/** The text after a flag; yargs keeps only what it made of it. */
+function givenText(name: string): string {
+  const { argv } = process;
+  const at = argv.findIndex((text) => text === `--${name}` || text.startsWith(`--${name}=`));
+  return at < 0 ? '' : argv[at] === `--${name}` ? (argv[at + 1] ?? '') : argv[at]!.slice(name.length + 3);
 }
 
 interface DeclaredOptions {

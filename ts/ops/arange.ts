@@ -90,10 +90,12 @@ export function fullLike(x: Tensor, value: number | boolean, options: CreateOpti
   return full(shape, value, { ...options, dtype: options.dtype ?? dtype });
 }
 
+/** All 0, in the shape and (unless `options` says otherwise) the dtype of x. @throws ArgumentError */
 export function zerosLike(x: Tensor, options: CreateOptions = {}): Tensor {
   return fullLike(x, 0, options);
 }
 
+/** All 1, in the shape and (unless `options` says otherwise) the dtype of x. @throws ArgumentError */
 export function onesLike(x: Tensor, options: CreateOptions = {}): Tensor {
   return fullLike(x, 1, options);
 }

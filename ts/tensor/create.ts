@@ -146,10 +146,12 @@ export function full(shape: readonly number[], value: number | boolean, options:
   return result;
 }
 
+/** A tensor of a shape, all 0; dtype float32 by default. @throws ShapeError, ArgumentError, OutOfMemoryError */
 export function zeros(shape: readonly number[], options: TensorOptions = {}): Tensor {
   return full(shape, 0, { dtype: 'float32', ...options });
 }
 
+/** A tensor of a shape, all 1; dtype float32 by default. @throws ShapeError, ArgumentError, OutOfMemoryError */
 export function ones(shape: readonly number[], options: TensorOptions = {}): Tensor {
   return full(shape, 1, { dtype: 'float32', ...options });
 }

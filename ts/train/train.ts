@@ -1,10 +1,11 @@
 /** `train`: a run from a preset and a few changes, in one call. */
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { ConfigError } from '../error';
 import type { Hrm } from '../hrm/model';
 import { type Checkpoint, CheckpointStore } from '../io/checkpoint_store';
 import { writeFileAtomic } from '../io/atomic_file';
+import { makeDirectories, onFile } from '../io/files';
 import { checkpointConfig } from './checkpoint';
 import { checkLayer, type ConfigLayer, type ConfigValues, parseConfig, serializeConfig } from './config';
 import type { RunConfig } from './config';
@@ -104,8 +105,8 @@ function resolveRun(options: TrainOptions): ResolvedRun {
   ];
   if (!resume) {
     if (out !== undefined) {
+      onFile('train', out, 'make the directory of the run', () => makeDirectories(out));
       requireNewRun(out);
-      mkdirSync(out, { recursive: true });
     }
     return { config: parseConfig(given), resume: undefined, rejected: [], changes: [] };
   }

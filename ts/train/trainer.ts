@@ -58,6 +58,7 @@ function seedFor(purpose: keyof typeof SEED_OF, seed: number): number {
   return draw.uint32() * 2 ** 20 + (draw.uint32() >>> 12);
 }
 
+/** A run: owns the loop over steps, evaluations and checkpoints, and goes on from a checkpoint as if it had not ended. */
 export class Trainer {
   readonly model: Hrm;
   readonly length: RunLength;
@@ -293,6 +294,8 @@ export class Trainer {
 export function requireNewRun(out: string): void {
   const { checkpoint } = new CheckpointStore(path.join(out, CHECKPOINTS_DIR)).latest();
   if (checkpoint !== null) {
-    throw new FileError(`train: ${out} already holds a run (step ${checkpoint.step}); resume it or choose another`);
+    throw new FileError(
+      `train: ${out} already holds a run (step ${checkpoint.step}); go on with it (hrm train --resume ${out}) or choose another directory`,
+    );
   }
 }

@@ -116,6 +116,7 @@ export interface Overlap {
   readonly solutions: number;
 }
 
+/** Counts the distinct puzzles and solution grids that two sets share. @throws ArgumentError */
 export function overlapOf(a: SudokuSet, b: SudokuSet): Overlap {
   requireSudokuSet('overlapOf', a);
   requireSudokuSet('overlapOf', b);
