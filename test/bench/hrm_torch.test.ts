@@ -65,20 +65,10 @@ withTorch('the PyTorch peer', () => {
     });
   }, 300_000);
 
-  withReferences.each(['official', 'functional', 'eager'])('computes what the reference computes, as %s', (mode) => {
-    for (const name of references) {
-      const result = parity(path.join(parityRoot, name), '--mode', mode);
-      expect(result.stdout).toMatch(/\d+ compared, 0 failed\n$/);
-      expect(result.status).toBe(0);
-    }
-  });
-
-  withReferences('computes what the reference computes', () => {
-    for (const name of references) {
-      const result = parity(path.join(parityRoot, name));
-      expect(result.stdout).toMatch(/\d+ compared, 0 failed\n$/);
-      expect(result.status).toBe(0);
-    }
+  withReferences.each(['plain', 'functional', 'eager'])('computes what the reference computes, as %s', (mode) => {
+    const result = parity(parityRoot, '--mode', mode);
+    expect(result.stdout.match(/^\d+ compared, 0 failed$/gm)).toHaveLength(references.length);
+    expect(result.status).toBe(0);
   });
 
   withReferences('notices one changed weight', () => {

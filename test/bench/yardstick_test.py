@@ -272,16 +272,21 @@ class Rehearsal(Folder):
     def test_a_spent_budget_leaves_rows_for_the_next_run(self):
         base = os.path.join(self.folder, 'r')
         options = ['--rehearse', '--out', base, '--program', f"fake={' '.join(FAKE)}", '--rows', 'fake/*st']
-        options += ['--ceilings', '/nonexistent/ceilings']
+        options += ['--no-ceilings']
         self.assertIn('2 not run', self.run_in(ROOT, *options, '--budget', '0.5').stdout)
         self.assertIn('2 measured', self.run_in(ROOT, *options).stdout)
 
     def test_without_a_device_nothing_is_written(self):
         base = os.path.join(self.folder, 'r')
-        result = self.run_in(ROOT, '--out', base, '--ceilings', '/nonexistent/ceilings', '--program', f"fake={' '.join(FAKE)}")
+        result = self.run_in(ROOT, '--out', base, '--no-ceilings', '--program', f"fake={' '.join(FAKE)}")
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertIn('no device: nothing measured. 10 rows are ready', result.stdout)
         self.assertFalse(os.path.exists(base + '.json'))
+
+    def test_a_program_that_cannot_list_its_rows_is_a_failure(self):
+        result = self.run_in(ROOT, '--ceilings', '/nonexistent/ceilings')
+        self.assertIn('ceilings: its rows cannot be listed', result.stdout)
+        self.assertEqual(result.returncode, 1)
 
 
 if __name__ == '__main__':

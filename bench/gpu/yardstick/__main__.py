@@ -33,6 +33,7 @@ def arguments(argv):
     parser.add_argument('--docs', action='store_true', help='writes the tables of docs/gpu.md anew, and leaves')
     parser.add_argument('--rehearse', action='store_true', help='tiny sizes on the CPU: shows that all runs, needs --out')
     parser.add_argument('--ceilings', metavar='FILE', help='the ceilings program, already built')
+    parser.add_argument('--no-ceilings', action='store_true', help='leaves the ceilings program out')
     parser.add_argument('--no-peers', action='store_true', help='leaves PyTorch out')
     parser.add_argument('--parity', metavar='DIR', help='reference outputs; default $HRM_SHARED/parity, if there')
     parser.add_argument(
@@ -50,9 +51,11 @@ def arguments(argv):
 def programs_of(args, say):
     """The programs that could be had; what is missing is said, and its rows are not known."""
     made = []
-    ceilings = args.ceilings or build.ceilings(ROOT, machine.compute_capability(), say)
+    ceilings = None
+    if not args.no_ceilings:
+        ceilings = args.ceilings or build.ceilings(ROOT, machine.compute_capability(), say)
     if ceilings is not None:
-        made.append(Program('ceilings', [ceilings], ROOT))
+        made.append(Program('ceilings', [os.path.abspath(ceilings)], ROOT))
     python = None if args.no_peers else machine.torch_python()
     if python is not None:
         command = [python, os.path.join(ROOT, 'bench', 'peers', 'hrm_torch.py'), 'rows']
@@ -66,23 +69,24 @@ def programs_of(args, say):
         say('peers: no python3 with torch and numpy (HRM_PEER_PYTHON names one); their rows are left out')
     for text in args.program:
         name, command = text.split('=', 1)
-        made.append(Program(name, command.split(), ROOT))
+        made.append(Program(name, command.split(), os.getcwd()))
     return made
 
 
 def plan(programs, args, say):
-    """[(program, row)] in the order to run: what is essential first, program by program."""
-    found = []
+    """([(program, row)] in the order to run, names of programs that could not list theirs): what is essential first."""
+    found, silent = [], []
     for program in programs:
         try:
             found += [(program, row) for row in program.rows()]
         except RuntimeError as error:
+            silent.append(program.name)
             say(f'{program.name}: its rows cannot be listed: {error}')
     if args.rows:
         found = [(p, row) for p, row in found if any(fnmatch.fnmatchcase(row['row'], glob) for glob in args.rows)]
     if args.essential:
         found = [(p, row) for p, row in found if row['essential']]
-    return sorted(found, key=lambda entry: not entry[1]['essential'])
+    return sorted(found, key=lambda entry: not entry[1]['essential']), silent
 
 
 def measure(todo, results, budget_seconds, say):
@@ -119,7 +123,7 @@ def main(argv):
         docs.write(ROOT)
         return 0
     programs = programs_of(args, say)
-    todo = plan(programs, args, say)
+    todo, silent = plan(programs, args, say)
     if args.list:
         for program, row in todo:
             say(f"{program.name:<10} {row['row']:<44} {'essential' if row['essential'] else '':<10} {row['seconds']} s")
@@ -133,7 +137,7 @@ def main(argv):
         say(f'no device: nothing measured. {len(todo)} rows are ready; on a machine with a GPU run the same command.')
         for program in programs:
             program.close()
-        return 0
+        return 1 if silent else 0
     base = args.out or os.path.join(ROOT, 'bench', 'results', f"yardstick_{machine.slug(description)}")
     results = Results(base + '.json', description, args.again, say)
     budget_seconds = args.budget if args.budget is not None else BUDGET_SECONDS[args.essential]
@@ -151,7 +155,7 @@ def main(argv):
     say(f'wrote {base}.json and {base}.md; {tables.count(results.rows)}')
     for name in failed:
         say(f"  failed: {name}: {results.rows[name]['error']}")
-    return 1 if failed else 0
+    return 1 if failed or silent else 0
 
 
 if __name__ == '__main__':

@@ -13,6 +13,7 @@ from .model import HAS_SDPA, Hrm
 from .workload import random_batch
 
 REPEATS = 15
+SOLVE_REPEATS = 45
 LEAST_SAMPLE_MS = 100.0
 # Rotated buffers take this many times the L2.
 ROTATION = 4
@@ -114,7 +115,7 @@ def measure_model(row, device, sizes, repeats, least_ms):
     start = time.perf_counter()
     run, config = build(case, mode, device, sizes, measure)
     seconds = time.perf_counter() - start
-    samples, runs, warm_up = sample(run, device, repeats if least_ms > 0 else 3 * repeats, least_ms)
+    samples, runs, warm_up = sample(run, device, repeats, least_ms)
     is_compiled = mode.startswith(('compile', 'whole'))
     return answer(
         row,
@@ -204,7 +205,9 @@ def run(row, device='cuda', rehearsal=False, parity_root=None):
     device = torch.device(device)
     need(row.rsplit('/', 1)[1], device)
     forget(device)
-    repeats, least_ms = (3, 1.0) if rehearsal else (REPEATS, LEAST_SAMPLE_MS)
+    repeats, least_ms = SOLVE_REPEATS if row.startswith('solve/') else REPEATS, LEAST_SAMPLE_MS
+    if rehearsal:
+        repeats, least_ms = 3, 1.0
     if row.startswith('attention/'):
         return measure_attention(row, device, repeats, least_ms)
     if row.startswith('parity/'):
