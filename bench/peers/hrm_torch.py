@@ -27,7 +27,7 @@ def arguments():
     parity = commands.add_parser('parity', help='compare with reference outputs, tensor by tensor')
     parity.add_argument('directory', nargs='+', help='a set of reference outputs, or a folder of such sets')
     parity.add_argument('--device', default='cpu')
-    parity.add_argument('--mode', default='plain', help='plain, official (the style), or a mode of the yardstick: eager, compile, graph, ...')
+    parity.add_argument('--mode', default='plain', help='plain, or a mode of the yardstick: eager, compile, graph, ...')
     parity.add_argument('--threads', type=int, default=1)
     parity.add_argument('--dtype', default='float32', choices=('float32', 'bfloat16'), help='of the forward pass')
     parity.add_argument(

@@ -30,8 +30,6 @@ export interface PeerSetup {
   readonly dtype?: 'float32' | 'bfloat16';
   readonly device?: 'cpu' | 'cuda';
   readonly compile?: boolean;
-  /** How the network is written: for speed (the default), or operation by operation as the official code is. */
-  readonly style?: 'tuned' | 'official';
   readonly seed?: number;
   readonly threads?: number;
 }

@@ -17,7 +17,6 @@ import torch
 
 from . import act, compiled, config as configuration, optim, static
 from .model import Hrm
-from .official import OfficialStyleHrm
 
 DTYPES = {'F64': '<f8', 'F32': '<f4', 'I64': '<i8', 'I32': '<i4', 'U8': '|u1', 'BOOL': '|b1'}
 EXACT_METRICS = ('count', 'steps', 'exact_accuracy', 'q_halt_accuracy')
@@ -143,8 +142,8 @@ class Reference:
     def batch(self, prefix):
         return act.Batch(*(self.tensor(f'{prefix}.{field}') for field in act.Batch._fields))
 
-    def model(self, network=Hrm):
-        model = network(self.config)
+    def model(self):
+        model = Hrm(self.config)
         prefix = 'weight.model.inner.'
         names = [name for name in self.arrays if name.startswith(prefix)]
         state = {name[len(prefix) :]: torch.from_numpy(self.arrays[name]) for name in names}
@@ -209,13 +208,13 @@ class Buffered(Plain):
 
 
 # How the segments run; those of the yardstick that differ in more than how often they are measured.
-MODES = ('plain', 'official', 'functional', 'eager', 'compile', 'whole', 'graph', 'compile-graph', 'whole-graph')
+MODES = ('plain', 'functional', 'eager', 'compile', 'whole', 'graph', 'compile-graph', 'whole-graph')
 
 
 def runner(model, mode):
     if mode not in MODES:
         raise ValueError(f"parity: mode must be one of {', '.join(MODES)}, got {mode!r}")
-    if mode in ('plain', 'official'):
+    if mode == 'plain':
         return Plain(model)
     if mode == 'functional':
         model.functional = True
@@ -311,7 +310,7 @@ def compare_evaluation(reference, model, segments, table):
 
 def compare_all(directory, device, mode, dtype='float32'):
     reference = Reference(directory, device, dtype)
-    model = reference.model(OfficialStyleHrm if mode == 'official' else Hrm)
+    model = reference.model()
     table = Table(reference.json['tolerance'], dtype != 'float32')
     if reference.config.pos_encodings == 'rope':
         first_half = torch.arange(reference.config.head_dim, device=device) < reference.config.head_dim // 2

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from .config import Config
-from .workload import STYLES, Workload
+from .workload import Workload
 
 # Request key -> configuration field.
 FIELDS = {
@@ -50,10 +50,7 @@ def configure(request):
         'device': values.pop('device', 'cpu'),
         'compile': bool(values.pop('compile', False)),
         'seed': int(values.pop('seed', 0)),
-        'style': values.pop('style', 'tuned'),
     }
-    if process['style'] not in STYLES:
-        raise ValueError(f"setup: style must be one of {', '.join(STYLES)}, got {process['style']!r}")
     layers = values.pop('layers', 4)
     values = {'hLayers': layers, 'lLayers': layers, 'hidden': 512, **values}
     values.setdefault('heads', max(1, values['hidden'] // DEFAULT_HEAD_DIM))
@@ -69,7 +66,7 @@ def configure(request):
 def build(request):
     config, process = configure(request)
     torch.set_num_threads(process['threads'])
-    return Workload(config, process['device'], process['compile'], process['seed'], process['style'])
+    return Workload(config, process['device'], process['compile'], process['seed'])
 
 
 def openblas():

@@ -6,9 +6,6 @@ import torch
 
 from . import act, compiled, optim
 from .model import Hrm
-from .official import OfficialStyleHrm
-
-STYLES = {'tuned': Hrm, 'official': OfficialStyleHrm}
 
 
 def random_batch(config, device):
@@ -23,11 +20,11 @@ def random_batch(config, device):
 class Workload:
     """Forward and training step at one size; weights, batch and carry are those of a run after its first segment."""
 
-    def __init__(self, config, device='cpu', compile_level=False, seed=0, style='tuned'):
+    def __init__(self, config, device='cpu', compile_level=False, seed=0):
         torch.manual_seed(seed)
         self.config = config
         self.device = torch.device(device)
-        self.model = STYLES[style](config).to(self.device)
+        self.model = Hrm(config).to(self.device)
         if compile_level:
             compiled.compile_parts(self.model)
         self.optimizer = optim.AdamATan2(self.model.parameters())
