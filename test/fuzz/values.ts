@@ -285,5 +285,5 @@ export const callback: Arb = fc
   )
   .map((give) => () => give);
 export const asyncCallback: Arb = fc
-  .oneof(fc.constantFrom(...results), fc.constantFrom(...hostileObjects))
+  .constantFrom<Make>(...results, () => undefined, () => nested(20_000), () => nestedObject(20_000), () => cyclic(), () => disposed())
   .map((give) => () => () => Promise.resolve().then(give));

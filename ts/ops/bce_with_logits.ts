@@ -1,4 +1,5 @@
 import { full, zeros } from '../tensor/create';
+import { readOptions } from '../tensor/arguments';
 import type { Tensor } from '../tensor/tensor';
 import { ShapeError } from '../error';
 import { requireTensor, shapeText } from './arguments';
@@ -17,7 +18,7 @@ import { where } from './where';
  * @returns the losses, or their sum or mean (default)
  */
 export function bceWithLogits(logits: Tensor, targets: Tensor, options: { reduction?: Reduction } = {}): Tensor {
-  const { reduction = 'mean' } = options;
+  const { reduction = 'mean' } = readOptions('bceWithLogits', options, ['reduction']);
   requireReduction('bceWithLogits', reduction);
   const { shape } = requireTensor('bceWithLogits', 'logits', logits);
   if (requireTensor('bceWithLogits', 'targets', targets).shape.join() !== shape.join())

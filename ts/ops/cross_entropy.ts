@@ -1,5 +1,6 @@
 import { noGrad } from '../autograd/no_grad';
 import { ArgumentError, ShapeError } from '../error';
+import { readOptions } from '../tensor/arguments';
 import { describe } from '../tensor/dtype';
 import { zeros } from '../tensor/create';
 import type { Tensor } from '../tensor/tensor';
@@ -45,7 +46,8 @@ export function logStablemax(logits: Tensor): Tensor {
  * @throws ShapeError where the shapes differ, ArgumentError where a scored label is not in 0..V-1
  */
 export function crossEntropy(logits: Tensor, labels: Tensor, options: CrossEntropyOptions = {}): Tensor {
-  const { kind = 'softmax', ignoreIndex = -100, reduction = 'mean' } = options;
+  const given = readOptions('crossEntropy', options, ['kind', 'ignoreIndex', 'reduction']);
+  const { kind = 'softmax', ignoreIndex = -100, reduction = 'mean' } = given;
   const { shape } = requireTensor('crossEntropy', 'logits', logits);
   const labelShape = requireTensor('crossEntropy', 'labels', labels).shape;
   if (labelShape.join() !== shape.slice(0, -1).join() || shape.length === 0)

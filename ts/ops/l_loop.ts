@@ -1,9 +1,20 @@
 import { noGrad } from '../autograd/no_grad';
+import { ArgumentError } from '../error';
+import { readFields } from '../tensor/arguments';
 import { tidy } from '../tensor/scope';
 import type { Tensor } from '../tensor/tensor';
+import { requireInteger } from './arguments';
+import { requireBlockOptions, requireWeights } from './block';
 import { fusedOr } from './fused';
 import { fusedLLoop } from './fused_block';
-import { type BlockOptions, type BlockWeights, composedLevel, fusedObstacle, fusedWeights } from './level';
+import {
+  type BlockOptions,
+  type BlockWeights,
+  composedLevel,
+  fusedObstacle,
+  fusedWeights,
+  requireState,
+} from './level';
 
 export interface LoopOptions extends BlockOptions {
   /** N */
@@ -34,12 +45,28 @@ export function lLoop(
   hWeights: readonly BlockWeights[],
   options: LoopOptions,
 ): States {
+  const [h, l, input] = requireStates('lLoop', zH, zL, x);
+  const lBlocks = requireWeights('lLoop', 'lWeights', lWeights);
+  const hBlocks = requireWeights('lLoop', 'hWeights', hWeights);
+  const given = requireLoopOptions('lLoop', options);
   return fusedOr(
     'l_loop',
-    fusedObstacle([...lWeights, ...hWeights]),
-    () => fusedLLoop(zH, zL, x, fusedWeights(lWeights), fusedWeights(hWeights), options),
-    () => composedLLoop(zH, zL, x, lWeights, hWeights, options),
+    fusedObstacle([...lBlocks, ...hBlocks]),
+    () => fusedLLoop(h, l, input, fusedWeights(lBlocks), fusedWeights(hBlocks), given),
+    () => composedLLoop(h, l, input, lBlocks, hBlocks, given),
   );
+}
+
+function requireStates(op: string, zH: unknown, zL: unknown, x: unknown): readonly [Tensor, Tensor, Tensor] {
+  return [requireState(op, 'zH', zH), requireState(op, 'zL', zL), requireState(op, 'x', x)];
+}
+
+function requireLoopOptions(op: string, options: LoopOptions): LoopOptions {
+  const counts = readFields(op, 'options', options, ['hCycles', 'lCycles', 'gradSteps']);
+  for (const [name, count] of Object.entries(counts))
+    if (requireInteger(op, name, count) < (name === 'gradSteps' ? 0 : 1))
+      throw new ArgumentError(`${op}: ${name} must be positive, got ${count}`);
+  return { ...requireBlockOptions(op, options), ...counts };
 }
 
 /** The definition in generic ops: specification, fallback and oracle of the fused op. */
@@ -51,14 +78,18 @@ export function composedLLoop(
   hWeights: readonly BlockWeights[],
   options: LoopOptions,
 ): States {
-  const { hCycles, lCycles, gradSteps } = options;
+  requireStates('composedLLoop', zH, zL, x);
+  const lBlocks = requireWeights('composedLLoop', 'lWeights', lWeights);
+  const hBlocks = requireWeights('composedLLoop', 'hWeights', hWeights);
+  const given = requireLoopOptions('composedLLoop', options);
+  const { hCycles, lCycles, gradSteps } = given;
   let states: States = { zH, zL };
   noGrad(() => {
     for (let step = 1; step <= hCycles * lCycles - gradSteps; ++step) {
       const before = states;
       states = tidy(() => {
-        const newL = composedLevel(before.zL, [before.zH, x], lWeights, options);
-        const newH = step % lCycles === 0 ? composedLevel(before.zH, [newL], hWeights, options) : before.zH;
+        const newL = composedLevel(before.zL, [before.zH, x], lBlocks, given);
+        const newH = step % lCycles === 0 ? composedLevel(before.zH, [newL], hBlocks, given) : before.zH;
         return { zH: newH, zL: newL };
       });
       for (const old of [before.zH, before.zL])

@@ -9,7 +9,7 @@ import { type AugmentOptions, readTokens, sudokuDataset, sudokuMetadata, sudokuS
 import type { SudokuSet } from '../data/sudoku/set';
 import { assertDisjoint, generateSplits } from '../data/sudoku/split';
 import { formatGrid } from '../data/sudoku/text';
-import type { DataLength, RunConfig } from './config';
+import { type DataLength, requireDataConfig, type RunConfig } from './config';
 import type { DataShape } from '../hrm/config';
 
 /** Puzzles of a Sudoku run. */
@@ -47,7 +47,7 @@ export function dataLength({ metadata }: RunData): DataLength {
  * @throws FileError, FormatError for what is on disk, ArgumentError where generation cannot give what was asked for
  */
 export async function openRunData(config: Pick<RunConfig, 'data' | 'train'>): Promise<RunData> {
-  const { data, train } = config;
+  const { data, seed } = requireDataConfig('openRunData', config);
   switch (data.kind) {
     case 'npy': {
       const dataset = loadDataset(data.dir, 'train');
@@ -67,19 +67,19 @@ export async function openRunData(config: Pick<RunConfig, 'data' | 'train'>): Pr
       const limit = data.trainPuzzles === null ? {} : { maxRows: data.trainPuzzles };
       const { set } = await importSudokuCsv(data.train, { ...options, ...limit });
       const { set: test } = await importSudokuCsv(data.test, options);
-      const augment = { augmentations: data.augmentations, seed: train.seed };
+      const augment = { augmentations: data.augmentations, seed };
       return sudokuRun({ geometry, train: set, valid: undefined, test }, augment, undefined);
     }
     case 'sudokuGenerated': {
-      const { boxRows, boxCols, seed, minBlanks, maxBlanks, trainPuzzles, validPuzzles, testPuzzles } = data;
+      const { boxRows, boxCols, seed: dataSeed, minBlanks, maxBlanks, trainPuzzles, validPuzzles, testPuzzles } = data;
       const geometry = geometryOf(boxRows, boxCols);
       const counts = { trainPuzzles, validPuzzles, testPuzzles };
-      const parts = generateSplits({ geometry, seed, blanks: { min: minBlanks, max: maxBlanks }, ...counts });
+      const parts = generateSplits({ geometry, seed: dataSeed, blanks: { min: minBlanks, max: maxBlanks }, ...counts });
       assertDisjoint(parts.train, parts.test, 'training and test puzzles');
       assertDisjoint(parts.train, parts.valid, 'training and validation puzzles');
       assertDisjoint(parts.valid, parts.test, 'validation and test puzzles');
       const splits = { geometry, train: parts.train, valid: parts.valid, test: parts.test };
-      const augment = { augmentations: data.augmentations, seed, accept: parts.accept };
+      const augment = { augmentations: data.augmentations, seed: dataSeed, accept: parts.accept };
       return sudokuRun(splits, augment, new OverlapGuard(splits));
     }
   }

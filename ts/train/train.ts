@@ -1,10 +1,14 @@
 /** `train`: a run from a preset and a few changes, in one call. */
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { ConfigError } from '../error';
+import { requireCallback } from '../data/check';
+import { ArgumentError, ConfigError } from '../error';
 import type { Hrm } from '../hrm/model';
 import { type Checkpoint, CheckpointStore } from '../io/checkpoint_store';
+import { requirePath } from '../io/arguments';
 import { writeFileAtomic } from '../io/atomic_file';
+import { isInstance, readArgument, readArray, readOptions } from '../tensor/arguments';
+import { describe } from '../tensor/dtype';
 import { checkpointConfig } from './checkpoint';
 import {
   checkLayer,
@@ -61,6 +65,11 @@ export interface TrainResult {
   readonly evaluations: readonly RunEvaluation[];
 }
 
+const OPTIONS = [
+  ...(['preset', 'config', 'layers', 'out', 'resume', 'signal'] as const),
+  ...(['onStart', 'onStep', 'onEvaluation', 'onCheckpoint'] as const),
+] satisfies readonly (keyof TrainOptions)[];
+
 const RUN_CONFIG_FILE = 'config.json';
 
 /**
@@ -70,10 +79,15 @@ const RUN_CONFIG_FILE = 'config.json';
  *   when the loss diverges, with the checkpoints as they were; FileError, FormatError for data and checkpoints
  */
 export async function train(options: TrainOptions = {}): Promise<TrainResult> {
-  const { out, signal, onStart } = options;
-  const { config, resume, rejected } = resolveRun(options);
+  const given = readOptions('train', options, OPTIONS);
+  const { out, signal, onStart, onStep, onEvaluation, onCheckpoint } = given;
+  if (out !== undefined) requirePath('train', 'out', out);
+  if (signal !== undefined && !isInstance(signal, AbortSignal))
+    throw new ArgumentError(`train: signal must be an AbortSignal, got ${describe(signal)}`);
+  for (const [name, callback] of Object.entries({ onStart, onStep, onEvaluation, onCheckpoint }))
+    requireCallback('train', name, callback);
+  const { config, resume, rejected } = resolveRun(given);
   const data = await openRunData(config);
-  const { onStep, onEvaluation, onCheckpoint } = options;
   const trainer = new Trainer(config, data, { onStep, onEvaluation, onCheckpoint, out, resume });
   try {
     if (out !== undefined)
@@ -95,11 +109,11 @@ interface ResolvedRun {
 
 function resolveRun(options: TrainOptions): ResolvedRun {
   const { preset, config: values, layers = [], out, resume = false } = options;
-  const given: ConfigLayer[] = [
+  const given = [
     ...(preset === undefined ? [] : [presetLayer(preset)]),
-    ...(values === undefined ? [] : [checkLayer('config', values)]),
-    ...layers,
-  ];
+    ...(values === undefined ? [] : [readArgument('train', 'config', () => checkLayer('config', values))]),
+    ...readArray('train', 'layers', layers, 'an array of layers'),
+  ] as ConfigLayer[];
   if (!resume) {
     if (out !== undefined) {
       requireNewRun(out);
