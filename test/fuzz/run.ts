@@ -3,9 +3,9 @@ import fc from 'fast-check';
 import { inspect, types } from 'node:util';
 import { HrmError, setLeakMode, setMemoryLimit, setNumThreads, Tensor } from '../../ts';
 import { addon } from '../../ts/native/boundary';
-import { type Subject } from './subject';
+import { type Subject, type Subjects } from './subject';
 import { subjects } from './subjects';
-import { CallbackError, disposeMade, hostileAny, hostileBounded, type Make } from './values';
+import { CallbackError, disposeMade, hostileAny, hostileBounded, int, type Make } from './values';
 
 /** Small enough that absurd sizes are refused, large enough for everything that is sane. */
 const MEMORY_LIMIT = 256 << 20;
@@ -153,14 +153,16 @@ export interface FuzzOptions {
   readonly seed: number;
   /** Only subjects whose name contains this. */
   readonly only?: string;
+  /** Instead of every function of the package. */
+  readonly subjects?: Subjects;
   /** Called before each call, with its name and number. */
   readonly onCall?: (name: string, call: number) => void;
 }
 
 /** Makes `calls` calls. The same seed gives the same calls. */
-export async function fuzz({ calls, seed, only, onCall }: FuzzOptions): Promise<FuzzReport> {
+export async function fuzz({ calls, seed, only, onCall, subjects: given }: FuzzOptions): Promise<FuzzReport> {
   countNativeCalls();
-  const chosen = Object.entries(await subjects()).filter(([name]) => only === undefined || name.includes(only));
+  const chosen = Object.entries(given ?? (await subjects())).filter(([name]) => only === undefined || name.includes(only));
   // Rare ones, which take long, come up once in a hundred rounds.
   const names = chosen.flatMap(([name, { rare }]) => (rare ? [name] : new Array<string>(100).fill(name)));
   const table = new Map(chosen);
@@ -203,6 +205,11 @@ export async function fuzz({ calls, seed, only, onCall }: FuzzOptions): Promise<
   });
   await fc.assert(property, { numRuns: calls, seed, endOnFailure: true });
   return report;
+}
+
+/** A function of one number as the only subject: for tests of the fuzzer itself. */
+export function damagedCalls(fn: (value: unknown) => unknown): Subjects {
+  return { planted: { args: [int(0, 9)], call: fn } };
 }
 
 /** The report in words. */
