@@ -135,8 +135,13 @@ function disposeResult(result: unknown): void {
   for (const item of result.slice(0, 100)) if (Tensor.isTensor(item)) item.dispose();
 }
 
-async function settled(result: unknown): Promise<unknown> {
-  if (!types.isPromise(result)) return result;
+/** What a callback threw, or calling what only looks like a function. */
+function isOwn(error: unknown): boolean {
+  if (error instanceof CallbackError) return true;
+  return error instanceof TypeError && /^(Class constructors? |Cannot perform 'apply' on a proxy)/.test(error.message);
+}
+
+async function settled(result: Promise<unknown>): Promise<unknown> {
   let timer: NodeJS.Timeout | undefined;
   const hang = new Promise((_, reject) => {
     timer = setTimeout(() => reject(new Error(`did not settle in ${HANG_MS} ms`)), HANG_MS);
@@ -185,10 +190,11 @@ export async function fuzz({ calls, seed, only, onCall, subjects: given }: FuzzO
     const start = performance.now();
     try {
       const result = plan.subject.call(...args);
-      disposeResult(await settled(result));
+      // Not awaited otherwise: a result with a hostile `then` is the caller's own.
+      disposeResult(types.isPromise(result) ? await settled(result) : result);
       ++report.results;
     } catch (error) {
-      if (error instanceof CallbackError) ++report.callbackErrors;
+      if (isOwn(error)) ++report.callbackErrors;
       else if (error instanceof HrmError) {
         report.refusals.set(error.code, (report.refusals.get(error.code) ?? 0) + 1);
         if (!/\S: \S/.test(error.message)) fail(name, `message without subject: ${error.message}`, args);

@@ -229,7 +229,8 @@ function access(name: string): Subject {
 const tensorMembers: Subjects = {
   Tensor: construct(api.Tensor, none, none),
   'Tensor.isTensor': call(api.Tensor.isTensor, anyTensor),
-  'Tensor.handleOf': call(api.Tensor.handleOf, anyTensor, value('op'), value('x')),
+  // Its other arguments are ours: names for the error.
+  'Tensor.handleOf': call((item: unknown) => api.Tensor.handleOf(item, 'op', 'x'), anyTensor),
   'Tensor.requiresGrad': {
     args: [anyTensor, value(true, false)],
     call: (self, flag) => {

@@ -105,7 +105,9 @@ const hostileObjects: readonly Make[] = [
   () => -(2n ** 70n),
   () => Symbol('s'),
   () => () => 1,
-  () => hostile,
+  () => () => {
+    throw new CallbackError('from a hostile function');
+  },
   () => class {},
   () => ({}),
   () => [],

@@ -4,7 +4,7 @@ import { readArray, readObject } from '../tensor/arguments';
 import { describe } from '../tensor/dtype';
 import { invokeView } from '../tensor/invoke';
 import type { Tensor } from '../tensor/tensor';
-import { requireTensor } from './arguments';
+import { requireInteger, requireTensor } from './arguments';
 import { div, sub } from './arithmetic';
 import { cast } from './cast';
 import { eq, ne } from './compare';
@@ -31,7 +31,7 @@ export function reduceAttrs(op: string, dims: unknown, options: ReduceOptions): 
       ? []
       : typeof dims === 'number'
         ? [dims]
-        : (readArray(op, 'dims', dims, 'a number or an array of numbers') as readonly number[]);
+        : readArray(op, 'dims', dims, 'a number or an array of numbers').map((d, i) => requireInteger(op, `dims[${i}]`, d));
   const { keepdim = false } = readObject(op, 'options', options);
   if (typeof keepdim !== 'boolean')
     throw new ArgumentError(`${op}: keepdim must be true or false, got ${describe(keepdim)}`);

@@ -52,7 +52,7 @@ export function ropeTables(
     throw new ArgumentError(`ropeTables: nPositions must be non-negative, got ${nPositions}`);
   if (requireInteger('ropeTables', 'headDim', headDim) < 0 || headDim % 2 !== 0)
     throw new ArgumentError(`ropeTables: headDim must be even and non-negative, got ${headDim}`);
-  if (!(theta > 0) || !Number.isFinite(theta))
+  if (typeof theta !== 'number' || !(theta > 0) || !Number.isFinite(theta))
     throw new ArgumentError(`ropeTables: theta must be positive and finite, got ${describe(theta)}`);
   const round = dtype === 'float64' ? (value: number): number => value : Math.fround;
   const half = headDim / 2;

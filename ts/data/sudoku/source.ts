@@ -1,6 +1,7 @@
 import { types } from 'node:util';
 import { ArgumentError } from '../../error';
 import { describe } from '../../io/arguments';
+import { readArray } from '../../tensor/arguments';
 import { readOptions, requireCallback } from '../check';
 import { tokenArrays, type PuzzleDataset } from '../dataset';
 import type { DatasetMetadata } from '../metadata';
@@ -55,11 +56,13 @@ export function writeTokens(grid: Grid, to: { [index: number]: number }, offset:
 /** Reads `cells` tokens back into digits; anything that is no digit token (padding, -100) becomes 0. */
 export function readTokens(tokens: ArrayLike<number>, offset: number, geometry: Geometry): Grid {
   const { size, cells } = requireGeometry('readTokens', geometry);
-  if (!(Array.isArray(tokens) || ArrayBuffer.isView(tokens)) || typeof offset !== 'number')
-    throw new ArgumentError(`readTokens: expected an array and an offset, got ${describe(tokens)}, ${describe(offset)}`);
+  if (typeof offset !== 'number') throw new ArgumentError(`readTokens: offset must be a number, got ${describe(offset)}`);
+  // A typed array cannot run code when it is read.
+  const from = ArrayBuffer.isView(tokens) ? tokens : readArray('readTokens', 'tokens', tokens);
   const grid = new Uint8Array(cells);
   for (let cell = 0; cell < grid.length; cell++) {
-    const digit = tokens[offset + cell]! - TOKEN_OFFSET;
+    const token = from[offset + cell];
+    const digit = typeof token === 'number' ? token - TOKEN_OFFSET : 0;
     grid[cell] = digit >= 1 && digit <= size ? digit : 0;
   }
   return grid;

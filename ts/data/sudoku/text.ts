@@ -81,7 +81,7 @@ export function formatGrid(grid: Grid): string {
   if (!types.isUint8Array(grid))
     throw new ArgumentError(`formatGrid: grid must be a Uint8Array, got ${describe(grid)}`);
   let text = '';
-  for (const digit of grid) text += DIGITS[digit] ?? '?';
+  for (let cell = 0; cell < grid.length; cell++) text += DIGITS[grid[cell]!] ?? '?';
   return text;
 }
 

@@ -37,7 +37,7 @@ export class SudokuTransform {
       }
     }
     if (digits.length !== size + 1 || digits[0] !== 0 || !isPermutation(digits)) {
-      throw new ArgumentError(`SudokuTransform: digits must permute 0..${size} and fix 0, got ${digits.join(' ')}`);
+      throw new ArgumentError(`SudokuTransform: digits must permute 0..${size} and fix 0, got ${describe(digits)}`);
     }
     assertLinePermutation(rows, size, boxRows, 'rows');
     assertLinePermutation(cols, size, boxCols, 'cols');
@@ -144,7 +144,7 @@ function assertLinePermutation(lines: Uint8Array, size: number, boxSide: number,
     lines.every((line, i) => bandOf(line) === bandOf(lines[bandOf(i) * boxSide]!));
   if (!valid) {
     throw new ArgumentError(
-      `SudokuTransform: ${what} must permute 0..${size - 1} and keep groups of ${boxSide} together, got ${lines.join(' ')}`,
+      `SudokuTransform: ${what} must permute 0..${size - 1} and keep groups of ${boxSide} together, got ${describe(lines)}`,
     );
   }
 }
