@@ -101,7 +101,8 @@ describe('actStep', () => {
             backward(actLoss(model.config, carry, outputs).loss);
             model.zeroGrad();
           });
-          bytes = memory().peakBytes - before;
+          // The most of three: what other tests left may be collected meanwhile, which only makes it less.
+          bytes = Math.max(bytes, memory().peakBytes - before);
         }
         return bytes;
       });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { ConfigError, FormatError } from '../../ts/error';
+import { ConfigError } from '../../ts/error';
 import { configKeys, modelConfigFor, parseConfig, serializeConfig, type ConfigLayer } from '../../ts/train/config';
 import { configFileLayer, deserializeConfig } from '../../ts/train/config_file';
 import { runLength } from '../../ts/train/length';
@@ -104,7 +104,7 @@ describe('layers', () => {
   it('read files strictly', () => {
     const file = path.join(dir, 'bad.json');
     writeFileSync(file, '{"model": ');
-    expect(() => configFileLayer(file)).toThrow(FormatError);
+    expect(() => configFileLayer(file)).toThrow(ConfigError);
     writeFileSync(file, '{"model": {"__proto__": {"hidden": 3}}}');
     expect(() => configFileLayer(file)).toThrow(/unknown key "model.__proto__"/);
     writeFileSync(file, '{"model": {"hidden": 64, "hidden": 128}}');

@@ -3,6 +3,7 @@
  * must be seen: it is counted by op, and tests and benches can demand the fused path.
  */
 import { DeviceError } from '../error';
+import { requireFunction } from '../tensor/arguments';
 import type { OpName } from '../native/schema.gen';
 
 const counts = new Map<OpName, number>();
@@ -29,6 +30,7 @@ export function fallbackReasons(): ReadonlyMap<OpName, string> {
  * @throws DeviceError naming the op and what kept it from the fused path
  */
 export function demandFused<T>(fn: () => T): T {
+  requireFunction('demandFused', 'fn', fn);
   ++demanded;
   try {
     return fn();

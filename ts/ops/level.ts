@@ -1,7 +1,9 @@
+import { ArgumentError, ShapeError } from '../error';
 import { tidy } from '../tensor/scope';
 import type { Tensor } from '../tensor/tensor';
 import { add } from './arithmetic';
-import { block, type BlockOptions, type BlockWeights } from './block';
+import { requireTensor, requireTensors, shapeText } from './arguments';
+import { block, type BlockOptions, type BlockWeights, requireBlockOptions, requireWeights } from './block';
 import { fusedOr } from './fused';
 import { fusedLevel, type FusedOptions, type FusedWeights } from './fused_block';
 
@@ -21,12 +23,29 @@ export function level(
   weights: readonly BlockWeights[],
   options: BlockOptions,
 ): Tensor {
+  const state = requireState('level', 'z', z);
+  const added = requireInjections('level', injections);
+  const blocks = requireWeights('level', 'weights', weights);
+  const given = requireBlockOptions('level', options);
   return fusedOr(
     'level',
-    fusedObstacle(weights),
-    () => tidy(() => fusedLevel(levelInput(z, injections), fusedWeights(weights), fusedOptions(weights, options))),
-    () => composedLevel(z, injections, weights, options),
+    fusedObstacle(blocks),
+    () => tidy(() => fusedLevel(levelInput(state, added), fusedWeights(blocks), fusedOptions(blocks, given))),
+    () => composedLevel(state, added, blocks, given),
   );
+}
+
+/** A state [B, S, D]. */
+export function requireState(op: string, name: string, value: unknown): Tensor {
+  const { shape } = requireTensor(op, name, value);
+  if (shape.length !== 3) throw new ShapeError(`${op}: ${name} must have shape [B, S, D], got ${shapeText(shape)}`);
+  return value as Tensor;
+}
+
+function requireInjections(op: string, value: unknown): Tensor[] {
+  const injections = requireTensors(op, 'injections', value);
+  if (injections.length === 0) throw new ArgumentError(`${op}: injections must have at least one tensor, got none`);
+  return injections;
 }
 
 /** Why the fused ops cannot take these blocks; undefined: they can. */
@@ -66,5 +85,11 @@ export function composedLevel(
   weights: readonly BlockWeights[],
   options: BlockOptions,
 ): Tensor {
-  return weights.reduce((h, w) => block(h, w, options), levelInput(z, injections));
+  const state = requireState('composedLevel', 'z', z);
+  const added = requireInjections('composedLevel', injections);
+  const given = requireBlockOptions('composedLevel', options);
+  return requireWeights('composedLevel', 'weights', weights).reduce(
+    (h, w) => block(h, w, given),
+    levelInput(state, added),
+  );
 }

@@ -5,7 +5,8 @@
  */
 import { z } from 'zod';
 import { ConfigError } from '../error';
-import { expectation, show, suggestion } from '../hrm/config_error';
+import { expectation, parseStrict, show, suggestion } from '../hrm/config_error';
+import { readArgument, readArray, readFields } from '../tensor/arguments';
 import { checkModelSettings, modelSettingsSchema, resolveModel, type DataShape, type ModelConfig } from '../hrm/config';
 
 const steps = z
@@ -144,6 +145,16 @@ const configSchema = z.strictObject({
 export type RunConfig = z.infer<typeof configSchema>;
 export type DataConfig = RunConfig['data'];
 
+/** The parts of a configuration that say where the data comes from, and the seed of its order, checked. @throws ConfigError */
+export function requireDataConfig(op: string, value: unknown): { data: DataConfig; seed: number } {
+  const { data, train } = readFields(op, 'config', value as Pick<RunConfig, 'data' | 'train'>, ['data', 'train']);
+  const { seed: given } = readFields(op, 'train', train, ['seed']);
+  return {
+    data: parseStrict(dataSchema, data, `${op}: data`, configKeys),
+    seed: parseStrict(trainSchema.shape.seed, given, `${op}: train.seed`, []),
+  };
+}
+
 /** Values of one layer: groups of keys, all optional, unchecked. */
 export type ConfigValues = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 /** One layer with the words that name it in errors: `preset maze`, `--config run.json`, `--set`. */
@@ -263,7 +274,12 @@ function checkAcross(config: RunConfig): void {
  * @throws ConfigError that names the layer and the nearest valid key or the range
  */
 export function parseConfig(layers: readonly ConfigLayer[]): RunConfig {
-  const checked = layers.map(({ source, values }) => checkLayer(source, values));
+  const checked = readArray('parseConfig', 'layers', layers, 'an array of layers').map((layer, i) => {
+    const { source, values } = readFields('parseConfig', `layers[${i}]`, layer as ConfigLayer, ['source', 'values']);
+    if (typeof source !== 'string')
+      throw new ConfigError(`parseConfig: the source of a layer must be text, got ${show(source)}`);
+    return readArgument('parseConfig', source, () => checkLayer(source, values));
+  });
   const merged = mergeLayers(checked);
   const result = configSchema.safeParse({
     ...merged,

@@ -10,7 +10,11 @@ import { eq, logicalAnd, logicalOr, ne } from '../ops/compare';
 import { indexSelect } from '../ops/indexing';
 import { all, any, sum } from '../ops/reduce';
 import { argmax } from '../ops/softmax';
+import { requireModel } from '../hrm/arguments';
+import { requireCallback } from '../data/check';
+import { isInstance, readOptions } from '../tensor/arguments';
 import { ones, tensor, zeros } from '../tensor/create';
+import { describe } from '../tensor/dtype';
 import { tidy } from '../tensor/scope';
 import { batchTensors, disposeCarry } from './step';
 
@@ -82,16 +86,31 @@ class Totals {
   }
 }
 
+const OPTIONS = [
+  'batchSize',
+  'segments',
+  'puzzles',
+  'subsetSeed',
+  'adaptive',
+  'signal',
+  'onBatch',
+] as const satisfies readonly (keyof EvaluateOptions)[];
+
 /**
  * Evaluates a model on a split, in order. Padding is never computed: the last batch is a smaller one.
  * Yields to the event loop after every batch.
  * @throws ArgumentError; the signal's reason when it is aborted
  */
 export async function evaluate(model: Hrm, dataset: PuzzleDataset, options: EvaluateOptions = {}): Promise<Evaluation> {
-  const { batchSize = 256, segments = model.config.haltMaxSteps, puzzles = null, subsetSeed = 0 } = options;
-  const { adaptive = false } = options;
+  const { config } = requireModel('evaluate', model);
+  const given = readOptions('evaluate', options, OPTIONS);
+  const { batchSize = 256, segments = config.haltMaxSteps, puzzles = null, subsetSeed = 0 } = given;
+  const { adaptive = false, signal, onBatch } = given;
+  if (signal !== undefined && !isInstance(signal, AbortSignal))
+    throw new ArgumentError(`evaluate: signal must be an AbortSignal, got ${describe(signal)}`);
+  requireCallback('evaluate', 'onBatch', onBatch);
   if (!Number.isSafeInteger(segments) || segments < 1) {
-    throw new ArgumentError(`evaluate: segments must be a positive integer, got ${String(segments)}`);
+    throw new ArgumentError(`evaluate: segments must be a positive integer, got ${describe(segments)}`);
   }
   const totals = new Totals(segments);
   const rows = puzzles === null ? undefined : (n: number): Uint32Array => fixedSubset(n, puzzles, subsetSeed);
@@ -100,9 +119,9 @@ export async function evaluate(model: Hrm, dataset: PuzzleDataset, options: Eval
       if (adaptive) runAdaptive(model, batch, segments, totals);
       else runFixed(model, batch, segments, totals);
     });
-    options.onBatch?.(batch.nValid);
+    onBatch?.(batch.nValid);
     await new Promise((resolve) => setImmediate(resolve));
-    options.signal?.throwIfAborted();
+    signal?.throwIfAborted();
   }
   return totals.result(segments, adaptive);
 }

@@ -10,7 +10,9 @@ import type { SudokuSet } from '../data/sudoku/set';
 import { assertDisjoint, generatingSplits, gridsOf, type Overlap, overlapOf } from '../data/sudoku/split';
 import { formatGrid } from '../data/sudoku/text';
 import { finishInTurns } from '../data/turns';
-import type { RunConfig } from './config';
+import { isInstance, readOptions } from '../tensor/arguments';
+import { describe } from '../tensor/dtype';
+import { requireDataConfig, type RunConfig } from './config';
 import type { DataLength } from './length';
 import type { DataShape } from '../hrm/config';
 
@@ -61,9 +63,12 @@ export interface OpenDataOptions {
  */
 export async function openRunData(
   config: Pick<RunConfig, 'data' | 'train'>,
-  { unique, signal }: OpenDataOptions = {},
+  options: OpenDataOptions = {},
 ): Promise<RunData> {
-  const { data, train } = config;
+  const { unique, signal } = readOptions('openRunData', options, ['unique', 'signal']);
+  if (signal !== undefined && !isInstance(signal, AbortSignal))
+    throw new ArgumentError(`openRunData: signal must be an AbortSignal, got ${describe(signal)}`);
+  const { data, seed } = requireDataConfig('openRunData', config);
   switch (data.kind) {
     case 'npy': {
       const dataset = loadDataset(data.dir, 'train');
@@ -85,20 +90,21 @@ export async function openRunData(
       const { set: test } = await importSudokuCsv(data.test, options);
       const testGrids = gridsOf(test);
       const accept = (solution: Grid): boolean => !testGrids.has(formatGrid(solution));
-      const augment = { augmentations: data.augmentations, seed: train.seed, accept };
+      const augment = { augmentations: data.augmentations, seed, accept };
       return sudokuRun({ geometry, train: set, valid: undefined, test }, augment, undefined);
     }
     case 'sudokuGenerated': {
-      const { boxRows, boxCols, seed, minBlanks, maxBlanks, trainPuzzles, validPuzzles, testPuzzles } = data;
+      const { boxRows, boxCols, seed: dataSeed, minBlanks, maxBlanks, trainPuzzles, validPuzzles, testPuzzles } = data;
       const geometry = geometryOf(boxRows, boxCols);
       const counts = { trainPuzzles, validPuzzles, testPuzzles };
       const blanks = { min: minBlanks, max: maxBlanks };
-      const parts = await finishInTurns(generatingSplits({ geometry, seed, blanks, ...counts }), { signal });
+      const generating = generatingSplits({ geometry, seed: dataSeed, blanks, ...counts });
+      const parts = await finishInTurns(generating, { signal });
       assertDisjoint(parts.train, parts.test, 'training and test puzzles');
       assertDisjoint(parts.train, parts.valid, 'training and validation puzzles');
       assertDisjoint(parts.valid, parts.test, 'validation and test puzzles');
       const splits = { geometry, train: parts.train, valid: parts.valid, test: parts.test };
-      const augment = { augmentations: data.augmentations, seed, accept: parts.accept };
+      const augment = { augmentations: data.augmentations, seed: dataSeed, accept: parts.accept };
       return sudokuRun(splits, augment, new OverlapGuard(splits));
     }
   }

@@ -1,11 +1,15 @@
 /** `train`: a run from a preset and a few changes, in one call. */
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { ConfigError } from '../error';
+import { requireCallback } from '../data/check';
+import { ArgumentError, ConfigError } from '../error';
 import type { Hrm } from '../hrm/model';
 import { type Checkpoint, CheckpointStore } from '../io/checkpoint_store';
+import { requirePath } from '../io/arguments';
 import { writeFileAtomic } from '../io/atomic_file';
 import { makeDirectories, onFile } from '../io/files';
+import { isInstance, readArgument, readArray, readOptions } from '../tensor/arguments';
+import { describe } from '../tensor/dtype';
 import { checkpointConfig } from './checkpoint';
 import { checkLayer, type ConfigLayer, type ConfigValues, parseConfig, serializeConfig } from './config';
 import type { RunConfig } from './config';
@@ -62,6 +66,11 @@ export interface TrainResult {
   readonly evaluations: readonly RunEvaluation[];
 }
 
+const OPTIONS = [
+  ...(['preset', 'config', 'layers', 'out', 'resume', 'signal'] as const),
+  ...(['onStart', 'onStep', 'onEvaluation', 'onCheckpoint'] as const),
+] satisfies readonly (keyof TrainOptions)[];
+
 const RUN_CONFIG_FILE = 'config.json';
 
 /**
@@ -72,10 +81,15 @@ const RUN_CONFIG_FILE = 'config.json';
  *   signal's reason when it is aborted before the data is ready, so that there is no run yet
  */
 export async function train(options: TrainOptions = {}): Promise<TrainResult> {
-  const { out, signal, onStart } = options;
-  const { config, resume, rejected, changes } = resolveRun(options);
+  const given = readOptions('train', options, OPTIONS);
+  const { out, signal, onStart, onStep, onEvaluation, onCheckpoint } = given;
+  if (out !== undefined) requirePath('train', 'out', out);
+  if (signal !== undefined && !isInstance(signal, AbortSignal))
+    throw new ArgumentError(`train: signal must be an AbortSignal, got ${describe(signal)}`);
+  for (const [name, callback] of Object.entries({ onStart, onStep, onEvaluation, onCheckpoint }))
+    requireCallback('train', name, callback);
+  const { config, resume, rejected, changes } = resolveRun(given);
   const data = await openRunData(config, { signal });
-  const { onStep, onEvaluation, onCheckpoint } = options;
   const trainer = new Trainer(config, data, { onStep, onEvaluation, onCheckpoint, out, resume });
   try {
     if (out !== undefined)
@@ -98,11 +112,11 @@ interface ResolvedRun {
 
 function resolveRun(options: TrainOptions): ResolvedRun {
   const { preset, config: values, layers = [], out, resume = false } = options;
-  const given: ConfigLayer[] = [
+  const given = [
     ...(preset === undefined ? [] : [presetLayer(preset)]),
-    ...(values === undefined ? [] : [checkLayer('config', values)]),
-    ...layers,
-  ];
+    ...(values === undefined ? [] : [readArgument('train', 'config', () => checkLayer('config', values))]),
+    ...readArray('train', 'layers', layers, 'an array of layers'),
+  ] as ConfigLayer[];
   if (!resume) {
     if (out !== undefined) {
       onFile('train', out, 'make the directory of the run', () => makeDirectories(out));

@@ -1,6 +1,7 @@
 import { types } from 'node:util';
 import { ArgumentError } from '../../error';
 import { describe, readArgument } from '../../io/arguments';
+import { readArray } from '../../tensor/arguments';
 import { readOptions, requireCount } from '../check';
 import { Philox, streamOf } from '../philox';
 import { finish } from '../turns';
@@ -111,11 +112,9 @@ function checkedRange(blanks: unknown, geometry: Geometry): { min: number; max: 
 }
 
 function checkSolutions(solutions: readonly Grid[], geometry: Geometry): void {
-  if (!Array.isArray(solutions)) {
-    throw new ArgumentError(`generateSudoku: solutions must be an array of grids, got ${describe(solutions)}`);
-  }
-  if (solutions.length === 0) throw new ArgumentError('generateSudoku: solutions must not be empty');
-  solutions.forEach((solution, i) => {
+  const list = readArray('generateSudoku', 'solutions', solutions, 'an array of grids');
+  if (list.length === 0) throw new ArgumentError('generateSudoku: solutions must not be empty');
+  list.forEach((solution, i) => {
     assertGrid(solution, geometry, `generateSudoku: solution ${i}`);
     if (!isSolved(solution, geometry)) throw new ArgumentError(`generateSudoku: solution ${i} must be a solved grid`);
   });
@@ -158,6 +157,7 @@ function dig(solver: SudokuSolver, solution: Grid, target: number, rng: Philox):
 
 /** Number of blank cells. */
 export function blanksOf(puzzle: Grid): number {
+  if (!types.isUint8Array(puzzle)) throw new ArgumentError(`blanksOf: puzzle must be a Uint8Array, got ${describe(puzzle)}`);
   let blanks = 0;
   for (const digit of puzzle) if (digit === 0) blanks++;
   return blanks;

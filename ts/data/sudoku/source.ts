@@ -1,12 +1,14 @@
+import { types } from 'node:util';
 import { ArgumentError } from '../../error';
 import { describe } from '../../io/arguments';
+import { readArray } from '../../tensor/arguments';
 import { readOptions, requireCallback } from '../check';
 import { tokenArrays, type PuzzleDataset } from '../dataset';
 import type { DatasetMetadata } from '../metadata';
 import { Philox, streamOf } from '../philox';
 import { TrainSampler, type ExampleGroups, type SamplerOptions } from '../sampler';
 import { finish } from '../turns';
-import type { Geometry, Grid } from './geometry';
+import { type Geometry, type Grid, requireGeometry } from './geometry';
 import { requireSudokuSet, type SudokuSet } from './set';
 import { SudokuTransform } from './transform';
 
@@ -47,15 +49,25 @@ export function sudokuMetadata(geometry: Geometry, nGroups: number): DatasetMeta
 
 /** Writes a grid as tokens at an offset. */
 export function writeTokens(grid: Grid, to: { [index: number]: number }, offset: number): void {
+  if (!types.isUint8Array(grid) || !(Array.isArray(to) || ArrayBuffer.isView(to)) || typeof offset !== 'number')
+    throw new ArgumentError(
+      `writeTokens: expected a grid, an array and an offset, got ${describe(grid)}, ${describe(to)}`,
+    );
   for (let cell = 0; cell < grid.length; cell++) to[offset + cell] = grid[cell]! + TOKEN_OFFSET;
 }
 
 /** Reads `cells` tokens back into digits; anything that is no digit token (padding, -100) becomes 0. */
 export function readTokens(tokens: ArrayLike<number>, offset: number, geometry: Geometry): Grid {
-  const grid = new Uint8Array(geometry.cells);
+  const { size, cells } = requireGeometry('readTokens', geometry);
+  if (typeof offset !== 'number')
+    throw new ArgumentError(`readTokens: offset must be a number, got ${describe(offset)}`);
+  // A typed array cannot run code when it is read.
+  const from = ArrayBuffer.isView(tokens) ? tokens : readArray('readTokens', 'tokens', tokens);
+  const grid = new Uint8Array(cells);
   for (let cell = 0; cell < grid.length; cell++) {
-    const digit = tokens[offset + cell]! - TOKEN_OFFSET;
-    grid[cell] = digit >= 1 && digit <= geometry.size ? digit : 0;
+    const token = from[offset + cell];
+    const digit = typeof token === 'number' ? token - TOKEN_OFFSET : 0;
+    grid[cell] = digit >= 1 && digit <= size ? digit : 0;
   }
   return grid;
 }
