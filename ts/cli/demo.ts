@@ -118,16 +118,16 @@ export const demo = defineCommand({
         config: { data: { seed }, train: { seed, steps } },
         out: dir,
         signal: AbortSignal.any([interrupted, timeIsUp]),
-        ...progress,
+        ...progress.events,
         onStart: (start) => {
           print(`${dataText(start.data)}\n`);
           isClean = !sharesPuzzles(start.data);
           describeModel(start);
-          progress.onStart(start);
+          progress.events.onStart(start);
         },
         onEvaluation: (evaluation) => {
           shares.push(evaluation.result.exactAccuracy);
-          progress.onEvaluation?.(evaluation);
+          progress.events.onEvaluation(evaluation);
           progress.note(`  ${sparkline(shares)}`);
         },
       }).finally(() => progress.end());

@@ -62,9 +62,12 @@ export function fallbackText(): string {
     .join('');
 }
 
-/** Callbacks of `train` that draw. */
-export interface RunProgress extends RunEvents {
-  readonly onStart: (start: RunStart) => void;
+/** A run as it is drawn. */
+export interface RunProgress {
+  /** For `train`. */
+  readonly events: Required<Pick<RunEvents, 'onStep' | 'onEvaluation'>> & {
+    readonly onStart: (start: RunStart) => void;
+  };
   /** Prints a line above the bar. */
   readonly note: (line: string) => void;
   readonly end: () => void;
@@ -74,7 +77,7 @@ export interface RunProgress extends RunEvents {
 export function runProgress(stream: ProgressStream): RunProgress {
   let progress: Progress | undefined;
   let exact: number | undefined;
-  return {
+  const events: RunProgress['events'] = {
     onStart: ({ totalSteps, step, config, isOver, changes, rejected }) => {
       for (const { path, reason } of rejected) stream.write(`passed over ${path}: ${reason}\n`);
       for (const change of changes) stream.write(`changed since the checkpoint: ${describeChange(change)}\n`);
@@ -94,6 +97,9 @@ export function runProgress(stream: ProgressStream): RunProgress {
       if (kind === 'eval') exact = result.exactAccuracy;
       progress?.note(`step ${step}: ${kind === 'final' ? 'at the end, ' : ''}${split}: ${evaluationText(result)}`);
     },
+  };
+  return {
+    events,
     note: (line) => progress?.note(line),
     end: () => {
       progress?.end();

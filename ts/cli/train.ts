@@ -52,10 +52,10 @@ export const train = defineCommand({
         out: dir,
         resume: resumes,
         signal,
-        ...progress,
+        ...progress.events,
         onStart: (start) => {
           process.stderr.write(dataText(start.data));
-          progress.onStart(start);
+          progress.events.onStart(start);
         },
       }).finally(() => {
         progress.end();
