@@ -151,7 +151,7 @@ def main(argv):
         with open(base + '.md', 'w', encoding='utf-8') as file:
             file.write(tables.markdown(results.as_json()))
     say('\n' + tables.text(results.as_json()))
-    failed = [name for name, row in results.rows.items() if row['status'] == 'failed']
+    failed = [row['row'] for _, row in todo if results.rows[row['row']]['status'] == 'failed']
     say(f'wrote {base}.json and {base}.md; {tables.count(results.rows)}')
     for name in failed:
         say(f"  failed: {name}: {results.rows[name]['error']}")

@@ -18,7 +18,7 @@ CLOSE_SECONDS = 20
 class Program:
     def __init__(self, name, command, cwd):
         self.name, self.command, self.cwd = name, command, cwd
-        self.child = self.lines = self.words = None
+        self.child = self.lines = self.words = self.reader = None
 
     def rows(self):
         """[{row, essential, seconds}]. @raises RuntimeError when the program cannot say"""
@@ -74,7 +74,8 @@ class Program:
             raise
         self.words = words
         self.lines = queue.Queue()
-        threading.Thread(target=forward, args=(self.child.stdout, self.lines), daemon=True).start()
+        self.reader = threading.Thread(target=forward, args=(self.child.stdout, self.lines), daemon=True)
+        self.reader.start()
 
     def give_up(self, row, reason):
         code = None
@@ -103,26 +104,27 @@ class Program:
         try:
             child.wait(timeout=CLOSE_SECONDS)
         except subprocess.TimeoutExpired:
-            end_group(child)
-        child.stdout.close()
+            pass  # Ended with its helpers, next.
+        end_group(child)
+        # A helper that left the group may hold the pipe open for ever; then the reader, a daemon, is left to it.
+        self.reader.join(timeout=1)
+        if not self.reader.is_alive():
+            child.stdout.close()
         self.words.close()
 
 
 def end_group(child):
-    """The process and those it started, compilers for example."""
+    """The process, if it still runs, and those it started and left, compilers for example."""
     try:
         os.killpg(child.pid, signal.SIGKILL)
     except ProcessLookupError:
-        pass  # It ended in this moment.
+        pass  # All have ended.
     child.wait()
 
 
 def forward(stream, lines):
-    try:
-        for line in stream:
-            lines.put(line)
-    except ValueError:
-        pass  # Closed while waiting for a line.
+    for line in stream:
+        lines.put(line)
     lines.put(None)
 
 

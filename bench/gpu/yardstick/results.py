@@ -44,7 +44,7 @@ class Results:
         if before.get('format') != FORMAT or differing:
             say(f"{path}: from another {' and '.join(differing) or 'format'}, so its rows are measured again")
             return
-        self.rows = {row['row']: row for row in before['rows'] if row['status'] in ('measured', 'unsupported')}
+        self.rows = {row['row']: row for row in before['rows']}
 
     def has(self, row):
         return row in self.rows and self.rows[row]['status'] in ('measured', 'unsupported')
