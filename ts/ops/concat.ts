@@ -89,7 +89,9 @@ function equalSizes(size: number, total: number): number[] {
 }
 
 function requireSizes(sizes: unknown, total: number): readonly number[] {
-  const list = readArray('split', 'sizes', sizes, 'a number or an array of numbers').map((size, i) => requireInteger('split', `sizes[${i}]`, size));
+  const list = readArray('split', 'sizes', sizes, 'a number or an array of numbers').map((size, i) =>
+    requireInteger('split', `sizes[${i}]`, size),
+  );
   if (list.some((size) => size < 0) || list.reduce((a, b) => a + b, 0) !== total)
     throw new ShapeError(`split: sizes must be non-negative and add up to ${total}, got ${shapeText(list)}`);
   return list;

@@ -77,7 +77,8 @@ export function savedList(saved: Readonly<Record<string, Tensor>>, name: string)
 
 /** The tensors of an input that was not checked yet: what is neither a tensor nor a list is the native call's business. */
 function tensorsOf(input: unknown): readonly unknown[] {
-  if (typeof input !== 'object' || Tensor.isTensor(input) || types.isProxy(input) || !Array.isArray(input)) return [input];
+  if (typeof input !== 'object' || Tensor.isTensor(input) || types.isProxy(input) || !Array.isArray(input))
+    return [input];
   return readArray('in-place op', 'a list of tensors', input);
 }
 

@@ -56,7 +56,9 @@ export class Generator {
       const { seed, counter } = (typeof state === 'object' && state !== null ? state : {}) as Partial<
         Record<string, unknown>
       >;
-      return [seed, counter].flatMap((pair) => (Array.isArray(pair) && pair.length === 2 ? [...(pair as unknown[])] : [NaN]));
+      return [seed, counter].flatMap((pair) =>
+        Array.isArray(pair) && pair.length === 2 ? [...(pair as unknown[])] : [NaN],
+      );
     });
     if (!values.every((word) => Number.isInteger(word) && Number(word) >= 0 && Number(word) < 2 ** 32))
       throw new FormatError(`Generator.load: expected {seed, counter}, pairs of 32-bit words, got ${describe(state)}`);

@@ -31,7 +31,9 @@ export function reduceAttrs(op: string, dims: unknown, options: ReduceOptions): 
       ? []
       : typeof dims === 'number'
         ? [dims]
-        : readArray(op, 'dims', dims, 'a number or an array of numbers').map((d, i) => requireInteger(op, `dims[${i}]`, d));
+        : readArray(op, 'dims', dims, 'a number or an array of numbers').map((d, i) =>
+            requireInteger(op, `dims[${i}]`, d),
+          );
   const { keepdim = false } = readObject(op, 'options', options);
   if (typeof keepdim !== 'boolean')
     throw new ArgumentError(`${op}: keepdim must be true or false, got ${describe(keepdim)}`);

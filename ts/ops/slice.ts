@@ -36,9 +36,7 @@ export function slice(x: Tensor, ranges: readonly Range[]): Tensor {
   const { shape } = requireTensor('slice', 'x', x);
   const list = readArray('slice', 'ranges', ranges, 'an array, one range a dimension') as readonly Range[];
   if (list.length > shape.length)
-    throw new ShapeError(
-      `slice: shape ${shapeText(shape)} has ${shape.length} dimensions, got ${list.length} ranges`,
-    );
+    throw new ShapeError(`slice: shape ${shapeText(shape)} has ${shape.length} dimensions, got ${list.length} ranges`);
   const dropped: number[] = [];
   let result = x;
   list.forEach((range, dim) => {

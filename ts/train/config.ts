@@ -265,7 +265,8 @@ function checkAcross(config: RunConfig): void {
 export function parseConfig(layers: readonly ConfigLayer[]): RunConfig {
   const checked = readArray('parseConfig', 'layers', layers, 'an array of layers').map((layer, i) => {
     const { source, values } = readFields('parseConfig', `layers[${i}]`, layer as ConfigLayer, ['source', 'values']);
-    if (typeof source !== 'string') throw new ConfigError(`parseConfig: the source of a layer must be text, got ${show(source)}`);
+    if (typeof source !== 'string')
+      throw new ConfigError(`parseConfig: the source of a layer must be text, got ${show(source)}`);
     return readArgument('parseConfig', source, () => checkLayer(source, values));
   });
   const merged = mergeLayers(checked);

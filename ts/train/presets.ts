@@ -150,7 +150,7 @@ export const presetList: readonly { name: string; about: string }[] = Object.ent
 /** The layer of a preset. @throws ConfigError naming the nearest preset */
 export function presetLayer(name: string): ConfigLayer {
   if (typeof name !== 'string' || !Object.hasOwn(presets, name)) {
-    throw new ConfigError(`preset: unknown preset ${show(name)}${suggestion(String(show(name)), Object.keys(presets))}`);
+    throw new ConfigError(`preset: unknown preset ${show(name)}${suggestion(show(name), Object.keys(presets))}`);
   }
   return { source: `preset ${name}`, values: presets[name]!.values };
 }

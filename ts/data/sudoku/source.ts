@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 import { ArgumentError } from '../../error';
 import { describe } from '../../io/arguments';
-import { readArray } from '../../tensor/arguments';
+import { readArgument, readArray } from '../../tensor/arguments';
 import { readOptions, requireCallback } from '../check';
 import { tokenArrays, type PuzzleDataset } from '../dataset';
 import type { DatasetMetadata } from '../metadata';
@@ -48,15 +48,26 @@ export function sudokuMetadata(geometry: Geometry, nGroups: number): DatasetMeta
 
 /** Writes a grid as tokens at an offset. */
 export function writeTokens(grid: Grid, to: { [index: number]: number }, offset: number): void {
-  if (!types.isUint8Array(grid) || !(Array.isArray(to) || ArrayBuffer.isView(to)) || typeof offset !== 'number')
-    throw new ArgumentError(`writeTokens: expected a grid, an array and an offset, got ${describe(grid)}, ${describe(to)}`);
-  for (let cell = 0; cell < grid.length; cell++) to[offset + cell] = grid[cell]! + TOKEN_OFFSET;
+  if (!types.isUint8Array(grid) || typeof offset !== 'number')
+    throw new ArgumentError(`writeTokens: expected a grid and an offset, got ${describe(grid)}, ${describe(offset)}`);
+  const write = (): void => {
+    for (let cell = 0; cell < grid.length; cell++) to[offset + cell] = grid[cell]! + TOKEN_OFFSET;
+  };
+  if (ArrayBuffer.isView(to)) {
+    write();
+    return;
+  }
+  readArgument('writeTokens', 'to', () => {
+    if (!Array.isArray(to)) throw new ArgumentError(`writeTokens: to must be an array, got ${describe(to)}`);
+    write();
+  });
 }
 
 /** Reads `cells` tokens back into digits; anything that is no digit token (padding, -100) becomes 0. */
 export function readTokens(tokens: ArrayLike<number>, offset: number, geometry: Geometry): Grid {
   const { size, cells } = requireGeometry('readTokens', geometry);
-  if (typeof offset !== 'number') throw new ArgumentError(`readTokens: offset must be a number, got ${describe(offset)}`);
+  if (typeof offset !== 'number')
+    throw new ArgumentError(`readTokens: offset must be a number, got ${describe(offset)}`);
   // A typed array cannot run code when it is read.
   const from = ArrayBuffer.isView(tokens) ? tokens : readArray('readTokens', 'tokens', tokens);
   const grid = new Uint8Array(cells);
