@@ -23,7 +23,10 @@ it('notices a raw error', async () => {
   const raw = damagedCalls((value) => (value as { length: number }).length);
   expect((await fuzz({ calls: 200, seed: 1, subjects: raw })).failures.length).toBeGreaterThan(0);
   const typed = damagedCalls((value) => {
-    if (typeof value !== 'number') throw new (class ProbeError extends HrmError { readonly code = 'PROBE'; })('probe: a number');
+    if (typeof value !== 'number')
+      throw new (class ProbeError extends HrmError {
+        readonly code = 'PROBE';
+      })('probe: a number');
   });
   expect((await fuzz({ calls: 200, seed: 1, subjects: typed })).failures).toEqual([]);
 });

@@ -110,7 +110,10 @@ function planOf(subject: Subject): fc.Arbitrary<Plan> {
 function shown(args: readonly unknown[]): string {
   const show = (arg: unknown): string => {
     try {
-      const text = Tensor.isTensor(arg) && !arg.isDisposed ? `${arg.dtype}[${arg.shape.join()}]` : inspect(arg, { depth: 1, maxArrayLength: 8 });
+      const text =
+        Tensor.isTensor(arg) && !arg.isDisposed
+          ? `${arg.dtype}[${arg.shape.join()}]`
+          : inspect(arg, { depth: 1, maxArrayLength: 8 });
       return text.length > 160 ? `${text.slice(0, 160)}...` : text;
     } catch {
       return 'a value that cannot be shown';
@@ -147,7 +150,7 @@ async function settled(result: Promise<unknown>): Promise<unknown> {
     timer = setTimeout(() => reject(new Error(`did not settle in ${HANG_MS} ms`)), HANG_MS);
   });
   try {
-    return (await Promise.race([result, hang])) as unknown;
+    return await Promise.race([result, hang]);
   } finally {
     clearTimeout(timer);
   }
@@ -167,7 +170,9 @@ export interface FuzzOptions {
 /** Makes `calls` calls. The same seed gives the same calls. */
 export async function fuzz({ calls, seed, only, onCall, subjects: given }: FuzzOptions): Promise<FuzzReport> {
   countNativeCalls();
-  const chosen = Object.entries(given ?? (await subjects())).filter(([name]) => only === undefined || name.includes(only));
+  const chosen = Object.entries(given ?? (await subjects())).filter(
+    ([name]) => only === undefined || name.includes(only),
+  );
   // Rare ones, which take long, come up once in a hundred rounds.
   const names = chosen.flatMap(([name, { rare }]) => (rare ? [name] : new Array<string>(100).fill(name)));
   const table = new Map(chosen);
@@ -227,7 +232,9 @@ export function formatReport(report: FuzzReport): string {
       `${refused.reduce((sum, [, n]) => sum + n, 0)} a typed error, ${report.callbackErrors} the error of a callback`,
     `refusals: ${refused.map(([code, n]) => `${code} ${n}`).join(', ')}`,
     `${share}% of the calls reached native code; the slowest was ${report.slowest.name}, ${report.slowest.ms.toFixed(0)} ms`,
-    ...report.failures.map(({ subject, problem, args, count }) => `FAIL ${subject} (${count} x): ${problem}\n     with ${args}`),
+    ...report.failures.map(
+      ({ subject, problem, args, count }) => `FAIL ${subject} (${count} x): ${problem}\n     with ${args}`,
+    ),
     `${report.failures.length} failures`,
   ].join('\n');
 }

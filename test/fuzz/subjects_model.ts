@@ -21,7 +21,11 @@ const generator: Arb = value(0).map(() => () => new api.Generator(3));
 
 const settings: Arb = object(
   { seqLen: value(16), vocabSize: value(6), hidden: value(16), nHeads: value(2), hLayers: value(1), lLayers: value(1) },
-  { posEncodings: value('rope', 'learned', 'none'), lossType: value('stablemax', 'softmax'), gradSteps: value(1, 'full') },
+  {
+    posEncodings: value('rope', 'learned', 'none'),
+    lossType: value('stablemax', 'softmax'),
+    gradSteps: value(1, 'full'),
+  },
 );
 const config: Arb = settings.map((make) => () => api.modelConfig(make() as object));
 
@@ -71,7 +75,12 @@ const modules: Subjects = {
   Module: construct(api.Module, none),
   'Module.parameter': method(() => new api.Module(), 'parameter', value('w'), about([2, 3])),
   'Module.buffer': method(() => new api.Module(), 'buffer', value('b'), about([2, 3])),
-  'Module.child': method(() => new api.Module(), 'child', value('c'), value(0).map(() => () => new api.Module())),
+  'Module.child': method(
+    () => new api.Module(),
+    'child',
+    value('c'),
+    value(0).map(() => () => new api.Module()),
+  ),
   Linear: construct(api.Linear, int(1, 4), int(0, 4), maybe(object({}, { bias: value(true, false), generator }))),
   'Linear.forward': method(() => new api.Linear(3, 2), 'forward', about([2, 3])),
   Embedding: construct(api.Embedding, int(1, 4), int(1, 4), maybe(object({}, { generator }))),
@@ -158,8 +167,17 @@ const directory = path.join(mkdtempSync(path.join(tmpdir(), 'hrm-fuzz-model-')),
 
 const runs: Subjects = {
   parseConfig: bounded(call(api.parseConfig, list(layer, 0, 2))),
-  openRunData: bounded(call(api.openRunData, either(value(runConfig), object({ data: value(runConfig.data), train: value(runConfig.train) })))),
-  loadModel: call(api.loadModel, value(directory, '/nonexistent', '.'), maybe(object({}, { averaged: value(true, false) }))),
+  openRunData: bounded(
+    call(
+      api.openRunData,
+      either(value(runConfig), object({ data: value(runConfig.data), train: value(runConfig.train) })),
+    ),
+  ),
+  loadModel: call(
+    api.loadModel,
+    value(directory, '/nonexistent', '.'),
+    maybe(object({}, { averaged: value(true, false) })),
+  ),
   evaluate: bounded(
     call(
       api.evaluate,
@@ -180,7 +198,12 @@ const runs: Subjects = {
       api.train,
       object(
         { config: value(oneStep) },
-        { layers: list(layer, 0, 1), resume: value(false, true), out: value(directory), onStep: value(() => undefined) },
+        {
+          layers: list(layer, 0, 1),
+          resume: value(false, true),
+          out: value(directory),
+          onStep: value(() => undefined),
+        },
       ),
     ),
   ),

@@ -30,14 +30,36 @@ const creation: Arb = maybe(object({}, { dtype: dtypes, device: value('cpu'), re
 const random: Arb = maybe(object({}, { dtype: value('float32', 'float64', 'bfloat16'), generator }));
 const normal: Arb = maybe(object({}, { mean: value(0, 1), std: value(1, 0), dtype: value('float32'), generator }));
 const nestedData: Arb = either(
-  value(1, true, [1, 2, 3], [[1, 2], [3, 4]], [], [[]], [true, false]),
+  value(
+    1,
+    true,
+    [1, 2, 3],
+    [
+      [1, 2],
+      [3, 4],
+    ],
+    [],
+    [[]],
+    [true, false],
+  ),
   value(0).map(() => () => new Float32Array([1, 2, 3, 4, 5, 6])),
   value(0).map(() => () => new Uint16Array(4)),
   value(0).map(() => () => new Int32Array(6)),
 );
 
 const unary = ['abs', 'cos', 'exp', 'gelu', 'log', 'neg', 'reciprocal', 'relu', 'rsqrt', 'sigmoid', 'sign', 'silu'];
-const moreUnary = ['sin', 'sqrt', 'square', 'tanh', 'isFinite', 'logicalNot', 'clone', 'contiguous', 'detach', 'swiglu'];
+const moreUnary = [
+  'sin',
+  'sqrt',
+  'square',
+  'tanh',
+  'isFinite',
+  'logicalNot',
+  'clone',
+  'contiguous',
+  'detach',
+  'swiglu',
+];
 const inPlaceUnary = ['exp_', 'neg_', 'sqrt_', 'zero_'];
 const binary = ['add', 'sub', 'mul', 'div', 'pow', 'maximum', 'minimum', 'eq', 'ne', 'lt', 'le', 'gt', 'ge'];
 const moreBinary = ['logicalAnd', 'logicalOr', 'logicalXor', 'add_', 'sub_', 'mul_', 'div_', 'pow_', 'copy_'];
@@ -103,7 +125,11 @@ const settings: Subjects = {
 };
 
 const createdTensors: Subjects = {
-  tensor: call(api.tensor, nestedData, maybe(object({}, { dtype: dtypes, shape: value([2, 3], [3]), device: value('cpu') }))),
+  tensor: call(
+    api.tensor,
+    nestedData,
+    maybe(object({}, { dtype: dtypes, shape: value([2, 3], [3]), device: value('cpu') })),
+  ),
   full: call(api.full, shapes, value(0, 1.5, true), creation),
   zeros: call(api.zeros, shapes, creation),
   ones: call(api.ones, shapes, creation),
@@ -128,8 +154,18 @@ const createdTensors: Subjects = {
   'Generator.dispose': method(() => new api.Generator(1), 'dispose', none),
 };
 
-const blockWeights: Arb = object({ qkv: about([24, 8]), o: about([8, 8]), gateUp: about([12, 8]), down: about([8, 6]) });
-const mlpWeights: Arb = object({ tGateUp: about([8, 3]), tDown: about([3, 4]), gateUp: about([12, 8]), down: about([8, 6]) });
+const blockWeights: Arb = object({
+  qkv: about([24, 8]),
+  o: about([8, 8]),
+  gateUp: about([12, 8]),
+  down: about([8, 6]),
+});
+const mlpWeights: Arb = object({
+  tGateUp: about([8, 3]),
+  tDown: about([3, 4]),
+  gateUp: about([12, 8]),
+  down: about([8, 6]),
+});
 const blocks: Arb = list(either(blockWeights, blockWeights, blockWeights, mlpWeights), 1, 2);
 const rope: Arb = maybe(object({ cos: about([3, 4]), sin: about([3, 4]) }));
 const blockOptions: Arb = object({ nHeads: value(2, 2, 1), eps: value(1e-5) }, { rope });
@@ -146,7 +182,12 @@ const products: Subjects = {
   linear: call(api.linear, about([2, 3]), about([4, 3]), maybe(about([4]))),
   rmsNorm: call(api.rmsNorm, anyTensor, maybe(object({}, { eps: value(1e-5, 1) }))),
   rope: call(api.rope, about([2, 3, 2, 4]), about([3, 4]), about([3, 4])),
-  ropeTables: call(api.ropeTables, int(0, 4), value(0, 2, 4), maybe(object({}, { theta: value(10000), dtype: dtypes }))),
+  ropeTables: call(
+    api.ropeTables,
+    int(0, 4),
+    value(0, 2, 4),
+    maybe(object({}, { theta: value(10000), dtype: dtypes })),
+  ),
   attention: call(
     api.attention,
     ...[about([2, 3, 2, 4]), about([2, 3, 2, 4]), about([2, 3, 2, 4])],
@@ -223,12 +264,15 @@ function methodOfTensor(name: string, [receiver, ...args]: readonly Arb[]): Subj
 }
 
 function access(name: string): Subject {
-  return { args: [anyTensor], call: (self) => (self as Record<string, unknown> | null | undefined)?.[name] && undefined };
+  return {
+    args: [anyTensor],
+    call: (self) => (self as Record<string, unknown> | null | undefined)?.[name] && undefined,
+  };
 }
 
 const tensorMembers: Subjects = {
   Tensor: construct(api.Tensor, none, none),
-  'Tensor.isTensor': call(api.Tensor.isTensor, anyTensor),
+  'Tensor.isTensor': call((item: unknown) => api.Tensor.isTensor(item), anyTensor),
   // Its other arguments are ours: names for the error.
   'Tensor.handleOf': call((item: unknown) => api.Tensor.handleOf(item, 'op', 'x'), anyTensor),
   'Tensor.requiresGrad': {

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { matmul, ones } from '../../ts';
 
-const ROUNDS = Number(process.env['HRM_WORKER_ROUNDS'] ?? 6);
+const ROUNDS = Number(process.env['HRM_WORKER_ROUNDS'] ?? 3);
 const MB = 2 ** 20;
 const program = path.resolve(__dirname, '../programs/worker_load.js');
 
@@ -38,14 +38,17 @@ it('computes in several workers at once', async () => {
   expect(totals).toEqual(new Array<number>(4).fill(999_000));
 });
 
-it.each(['ops', 'allocations', 'threads', 'reads'])('survives that a worker is ended in the middle of %s', async (load) => {
-  for (let round = 0; round < ROUNDS; ++round) {
-    const workers = [await start(load), await start(load)];
-    await pause((round * 7) % 40);
-    checkOwnEngine();
-    await Promise.all(workers.map((worker) => worker.terminate()));
-  }
-});
+it.each(['ops', 'allocations', 'threads', 'reads'])(
+  'survives that a worker is ended in the middle of %s',
+  async (load) => {
+    for (let round = 0; round < ROUNDS; ++round) {
+      const workers = [await start(load), await start(load)];
+      await pause((round * 7) % 40);
+      checkOwnEngine();
+      await Promise.all(workers.map((worker) => worker.terminate()));
+    }
+  },
+);
 
 it('survives process.exit in a worker that reads asynchronously', async () => {
   for (let round = 0; round < ROUNDS; ++round) {

@@ -81,10 +81,16 @@ export function memoryLimit(): string[] {
     const weight = api.ones([1024, 1024]);
     weight.requiresGrad = true;
     const x = api.ones([16 * 1024, 1024]);
-    check(attempt(() => api.backward(api.linear(api.linear(x, weight), weight).square().sum())) === 'refused', 'a step of 320 MB ran');
+    check(
+      attempt(() => api.backward(api.linear(api.linear(x, weight), weight).square().sum())) === 'refused',
+      'a step of 320 MB ran',
+    );
     const small = x.narrow(0, 0, 16);
     check(attempt(() => api.backward(api.linear(small, weight).sum())) === 'done', 'a small step was refused');
-    check(weight.grad!.dataSync().every((value) => value === 16), 'the gradient is wrong after a refused step');
+    check(
+      weight.grad!.dataSync().every((value) => value === 16),
+      'the gradient is wrong after a refused step',
+    );
     lines.push('a step that needs 320 MB is refused, a smaller one then gives the right gradient');
   } finally {
     api.setMemoryLimit(before);

@@ -17,7 +17,7 @@ const loads: Record<string, () => unknown> = {
   },
   /** Allocations of every size. */
   allocations: () => {
-    for (let i = 0; ; ++i) api.zeros([1 << i % 20]);
+    for (let i = 0; ; ++i) api.zeros([1 << (i % 20)]);
   },
   /** One large product after the other, on threads of its own. */
   threads: () => {

@@ -42,15 +42,7 @@ export function philox4x32(
   philoxBlock(c0, c1, c2, c3, k0, k1, out);
 }
 
-function philoxBlock(
-  c0: number,
-  c1: number,
-  c2: number,
-  c3: number,
-  k0: number,
-  k1: number,
-  out: Uint32Array,
-): void {
+function philoxBlock(c0: number, c1: number, c2: number, c3: number, k0: number, k1: number, out: Uint32Array): void {
   for (let round = 0; round < ROUNDS; round++) {
     // High words of two 32 x 32 -> 64 products in 16-bit halves: no partial sum reaches 2^32, so int32 arithmetic is exact.
     const a = c0 & 0xffff;

@@ -91,7 +91,9 @@ export class TrainSampler {
     const { batchSize, seed, epochsPerInterval } = this.options;
     checkCount('batchSize', batchSize);
     checkCount('epochsPerInterval', epochsPerInterval);
-    readArgument('TrainSampler', 'metadata', () => requireCount('TrainSampler', 'metadata.seqLen', metadata.seqLen, 1, 2 ** 31 - 1));
+    readArgument('TrainSampler', 'metadata', () =>
+      requireCount('TrainSampler', 'metadata.seqLen', metadata.seqLen, 1, 2 ** 31 - 1),
+    );
     this.sets = readArray('TrainSampler', 'sets', sets, 'an array of sets') as readonly ExampleGroups[];
     if (this.sets.length === 0) throw new ArgumentError('TrainSampler: there must be at least one set');
     for (const [i, set] of this.sets.entries()) requireGroups(`sets[${i}]`, set);

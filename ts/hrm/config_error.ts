@@ -113,5 +113,7 @@ export function parseStrict<T>(schema: z.ZodType<T>, value: unknown, where: stri
   }
   if (issue.code === 'custom') throw new ConfigError(`${where}: ${issue.message}`);
   const subject = path === '' ? '' : `${path} `;
-  throw new ConfigError(`${where}: ${subject}${expectation(issue)}, got ${readArgument(where, path, () => show(valueAt(value, issue.path)))}`);
+  throw new ConfigError(
+    `${where}: ${subject}${expectation(issue)}, got ${readArgument(where, path, () => show(valueAt(value, issue.path)))}`,
+  );
 }

@@ -35,7 +35,11 @@ export function fromRawArray({ dtype, shape, data }: RawArray, what: string): Te
 }
 
 function requireTensors(op: string, value: unknown): Map<string, RawArray> {
-  const isPlain = typeof value === 'object' && value !== null && !Tensor.isTensor(value) && !readArgument(op, 'tensors', () => Array.isArray(value));
+  const isPlain =
+    typeof value === 'object' &&
+    value !== null &&
+    !Tensor.isTensor(value) &&
+    !readArgument(op, 'tensors', () => Array.isArray(value));
   if (!isPlain)
     throw new ArgumentError(`${op}: tensors must be a Map or an object of tensors by name, got ${describe(value)}`);
   const entries = types.isMap(value)

@@ -57,7 +57,8 @@ export class Module {
    */
   loadStateDict(state: ReadonlyMap<string, Tensor>): void {
     const own = this.stateDict();
-    if (!types.isMap(state)) throw new ArgumentError(`loadStateDict: expected a Map of tensors, got ${describe(state)}`);
+    if (!types.isMap(state))
+      throw new ArgumentError(`loadStateDict: expected a Map of tensors, got ${describe(state)}`);
     const saved = readArgument('loadStateDict', 'state', () => new Map<unknown, unknown>(state));
     const missing = [...own.keys()].filter((name) => !saved.has(name));
     const unknown = [...saved.keys()].filter((name) => !own.has(name as string));

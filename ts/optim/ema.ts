@@ -25,7 +25,8 @@ export class Ema {
   constructor(parameters: readonly NamedTensor[], options: { readonly decay: number }) {
     const { decay } = readOptions('Ema', options, ['decay']);
     const named = requireParameters('Ema', parameters);
-    if (typeof decay !== 'number' || !(decay >= 0 && decay <= 1)) throw new ArgumentError(`Ema: decay must be in [0, 1], got ${describe(decay)}`);
+    if (typeof decay !== 'number' || !(decay >= 0 && decay <= 1))
+      throw new ArgumentError(`Ema: decay must be in [0, 1], got ${describe(decay)}`);
     this.#names = named.map(([name]) => name);
     this.#weights = named.map(([, weight]) => weight);
     this.#averages = copies(this.#weights);

@@ -48,8 +48,7 @@ export function readOptions<T extends object>(op: string, value: T, keys: readon
   const given = readFields(op, 'options', value, keys) as T;
   const names = readArgument(op, 'options', () => Object.keys(value));
   const unknown = names.find((key) => !(keys as readonly string[]).includes(key));
-  if (unknown !== undefined)
-    throw new ArgumentError(`${op}: options are ${keys.join(', ')}, got ${describe(unknown)}`);
+  if (unknown !== undefined) throw new ArgumentError(`${op}: options are ${keys.join(', ')}, got ${describe(unknown)}`);
   return given;
 }
 
@@ -70,6 +69,5 @@ export function isInstance<T>(value: unknown, type: abstract new (...args: never
 }
 
 export function requireFunction(op: string, name: string, value: unknown): void {
-  if (typeof value !== 'function')
-    throw new ArgumentError(`${op}: ${name} must be a function, got ${describe(value)}`);
+  if (typeof value !== 'function') throw new ArgumentError(`${op}: ${name} must be a function, got ${describe(value)}`);
 }

@@ -82,7 +82,12 @@ function fromView(data: ArrayBufferView, options: TensorOptions, op: string): Te
   }));
   const wanted = options.dtype;
   // Raw 16-bit patterns are bfloat16 only when asked for.
-  const source = tag === 'Uint16Array' && wanted === 'bfloat16' ? 'bfloat16' : Object.hasOwn(typedArrayDTypes, tag) ? typedArrayDTypes[tag] : undefined;
+  const source =
+    tag === 'Uint16Array' && wanted === 'bfloat16'
+      ? 'bfloat16'
+      : Object.hasOwn(typedArrayDTypes, tag)
+        ? typedArrayDTypes[tag]
+        : undefined;
   if (source === undefined)
     throw new DTypeError(
       `${op}: data must be a Float32Array, Float64Array, Int32Array, Uint8Array, or a Uint16Array of bfloat16 bits with dtype 'bfloat16'; got ${tag || 'a DataView'}`,

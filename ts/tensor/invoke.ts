@@ -11,7 +11,9 @@ type Argument = TensorId | TensorId[] | undefined;
 
 function argument(value: unknown, op: string, spec: { name: string; kind: string }): Argument {
   if (spec.kind === 'list') {
-    return readArray(op, spec.name, value, 'an array of tensors').map((item, i) => Tensor.handleOf(item, op, `${spec.name}[${i}]`).id);
+    return readArray(op, spec.name, value, 'an array of tensors').map(
+      (item, i) => Tensor.handleOf(item, op, `${spec.name}[${i}]`).id,
+    );
   }
   if (spec.kind === 'optional' && (value === undefined || value === null)) return undefined;
   return Tensor.handleOf(value, op, spec.name).id;

@@ -157,7 +157,8 @@ function dig(solver: SudokuSolver, solution: Grid, target: number, rng: Philox):
 
 /** Number of blank cells. */
 export function blanksOf(puzzle: Grid): number {
-  if (!types.isUint8Array(puzzle)) throw new ArgumentError(`blanksOf: puzzle must be a Uint8Array, got ${describe(puzzle)}`);
+  if (!types.isUint8Array(puzzle))
+    throw new ArgumentError(`blanksOf: puzzle must be a Uint8Array, got ${describe(puzzle)}`);
   let blanks = 0;
   for (const digit of puzzle) if (digit === 0) blanks++;
   return blanks;

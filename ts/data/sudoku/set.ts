@@ -20,7 +20,9 @@ export class SudokuSet {
   ) {
     const { cells } = requireGeometry('SudokuSet', geometry);
     if (!Number.isSafeInteger(capacity) || capacity < 0 || capacity * cells > MAX_BYTES) {
-      throw new ArgumentError(`SudokuSet: capacity must be an integer from 0 to ${Math.floor(MAX_BYTES / cells)}, got ${describe(capacity)}`);
+      throw new ArgumentError(
+        `SudokuSet: capacity must be an integer from 0 to ${Math.floor(MAX_BYTES / cells)}, got ${describe(capacity)}`,
+      );
     }
     this.#puzzles = new Uint8Array(capacity * cells);
     this.#solutions = new Uint8Array(capacity * cells);
@@ -39,7 +41,8 @@ export class SudokuSet {
         throw new ArgumentError(`SudokuSet.push: expected Uint8Arrays of ${cells} digits, got ${describe(grid)}`);
       }
     }
-    if (typeof rating !== 'number') throw new ArgumentError(`SudokuSet.push: rating must be a number, got ${describe(rating)}`);
+    if (typeof rating !== 'number')
+      throw new ArgumentError(`SudokuSet.push: rating must be a number, got ${describe(rating)}`);
     if (this.#count === this.#ratings.length) this.#grow();
     this.#puzzles.set(puzzle, this.#count * cells);
     this.#solutions.set(solution, this.#count * cells);

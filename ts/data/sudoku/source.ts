@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 import { ArgumentError } from '../../error';
 import { describe } from '../../io/arguments';
-import { readArray } from '../../tensor/arguments';
+import { readArgument, readArray } from '../../tensor/arguments';
 import { readOptions, requireCallback } from '../check';
 import { tokenArrays, type PuzzleDataset } from '../dataset';
 import type { DatasetMetadata } from '../metadata';
@@ -49,11 +49,19 @@ export function sudokuMetadata(geometry: Geometry, nGroups: number): DatasetMeta
 
 /** Writes a grid as tokens at an offset. */
 export function writeTokens(grid: Grid, to: { [index: number]: number }, offset: number): void {
-  if (!types.isUint8Array(grid) || !(Array.isArray(to) || ArrayBuffer.isView(to)) || typeof offset !== 'number')
-    throw new ArgumentError(
-      `writeTokens: expected a grid, an array and an offset, got ${describe(grid)}, ${describe(to)}`,
-    );
-  for (let cell = 0; cell < grid.length; cell++) to[offset + cell] = grid[cell]! + TOKEN_OFFSET;
+  if (!types.isUint8Array(grid) || typeof offset !== 'number')
+    throw new ArgumentError(`writeTokens: expected a grid and an offset, got ${describe(grid)}, ${describe(offset)}`);
+  const write = (): void => {
+    for (let cell = 0; cell < grid.length; cell++) to[offset + cell] = grid[cell]! + TOKEN_OFFSET;
+  };
+  if (ArrayBuffer.isView(to)) {
+    write();
+    return;
+  }
+  readArgument('writeTokens', 'to', () => {
+    if (!Array.isArray(to)) throw new ArgumentError(`writeTokens: to must be an array, got ${describe(to)}`);
+    write();
+  });
 }
 
 /** Reads `cells` tokens back into digits; anything that is no digit token (padding, -100) becomes 0. */

@@ -84,9 +84,13 @@ export class SudokuTransform {
   apply(grid: Grid, out?: Grid): Grid {
     const { cells } = this.geometry;
     if (!types.isUint8Array(grid) || grid.length !== cells)
-      throw new ArgumentError(`SudokuTransform.apply: grid must be a Uint8Array of ${cells} digits, got ${describe(grid)}`);
+      throw new ArgumentError(
+        `SudokuTransform.apply: grid must be a Uint8Array of ${cells} digits, got ${describe(grid)}`,
+      );
     if (out !== undefined && (!types.isUint8Array(out) || out.length !== cells))
-      throw new ArgumentError(`SudokuTransform.apply: out must be a Uint8Array of ${cells} digits, got ${describe(out)}`);
+      throw new ArgumentError(
+        `SudokuTransform.apply: out must be a Uint8Array of ${cells} digits, got ${describe(out)}`,
+      );
     return this.#applied(grid, out ?? new Uint8Array(cells));
   }
 
