@@ -21,13 +21,13 @@ describe('the pool of freed memory', () => {
     };
     round();
     const { systemAllocations } = memory();
-    for (let i = 0; i < 50; ++i) round();
+    for (let i = 0; i < 10; ++i) round();
     expect(memory().systemAllocations).toBe(systemAllocations);
   });
 
   it('holds no more than the loop once needed, whatever sizes come and go', () => {
     const before = memory().liveBytes;
-    for (let i = 0; i < 200; ++i) {
+    for (let i = 0; i < 40; ++i) {
       const pair = [tensorOf((100 + (i % 40)) * MIB), tensorOf((1 + (i % 17)) * MIB)];
       for (const tensor of pair) tensor.dispose();
       const { liveBytes, cachedBytes } = memory();
