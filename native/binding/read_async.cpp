@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <memory>
+#include <utility>
 
 #include "binding/convert.h"
 #include "binding/op_call.h"
@@ -12,11 +13,32 @@ namespace hrm::binding {
 namespace {
 
 // One copy on its way. The storage is held by reference and marked as read, so that writers wait
-// (Storage::wait_readers).
+// (Storage::wait_readers) until execute() or, for a copy that never runs, the destructor takes the mark back.
 struct Read {
+  explicit Read(napi_env environment) : env(environment) {}
+  Read(const Read &) = delete;
+  Read &operator=(const Read &) = delete;
+  ~Read() {
+    end();
+    if (target_ref)
+      napi_delete_reference(env, target_ref);
+    if (work)
+      napi_delete_async_work(env, work);
+  }
+  void begin() {
+    source.storage->begin_read();
+    is_reading = true;
+  }
+  void end() {
+    if (std::exchange(is_reading, false))
+      source.storage->end_read();
+  }
+
+  napi_env env;
   Tensor source;
   void *target;
   size_t n_bytes;
+  bool is_reading = false;
   napi_ref target_ref = nullptr;
   napi_deferred deferred = nullptr;
   napi_async_work work = nullptr;
@@ -27,18 +49,14 @@ void execute(napi_env, void *data) {
   // An empty typed array may have no memory at all.
   if (read->n_bytes > 0)
     std::memcpy(read->target, read->source.raw(), read->n_bytes);
-  read->source.storage->end_read();
+  read->end();
 }
 
-void complete(napi_env env, napi_status status, void *data) {
+void complete(napi_env env, napi_status, void *data) {
   const std::unique_ptr<Read> read(static_cast<Read *>(data));
-  if (status == napi_cancelled)
-    read->source.storage->end_read();
   napi_value undefined;
   if (napi_get_undefined(env, &undefined) == napi_ok)
     napi_resolve_deferred(env, read->deferred, undefined);
-  napi_delete_reference(env, read->target_ref);
-  napi_delete_async_work(env, read->work);
 }
 
 } // namespace
@@ -52,14 +70,14 @@ napi_value read_async(napi_env env, napi_callback_info info) {
     EnvState &state = *static_cast<EnvState *>(data);
     if (argc != 2)
       fail(Code::kArgument, "readAsync: expected 2 native arguments, got ", argc);
-    auto read = std::make_unique<Read>();
+    auto read = std::make_unique<Read>(env);
     read->source = contiguous_copy(state, to_tensor(env, state, argv[0], "readAsync", "tensor"));
     read->target = view_bytes(env, argv[1], "readAsync", read->source, &read->n_bytes);
     napi_value promise, name = from_string(env, "hrm.data");
     check(napi_create_async_work(env, nullptr, name, execute, complete, read.get(), &read->work), "async work");
     check(napi_create_reference(env, argv[1], 1, &read->target_ref), "reference");
     check(napi_create_promise(env, &read->deferred, &promise), "promise");
-    read->source.storage->begin_read();
+    read->begin();
     check(napi_queue_async_work(env, read->work), "queue work");
     read.release();
     return promise;

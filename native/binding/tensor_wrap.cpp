@@ -136,8 +136,9 @@ napi_value is_exclusive(napi_env env, napi_callback_info info) {
   return guarded(env, [&] {
     const Arguments<1> args(env, info, "isExclusive");
     const Tensor &tensor = to_tensor(env, *args.state, args[0], "isExclusive", "tensor");
+    const bool all = static_cast<size_t>(tensor.size()) * item_size(tensor.dtype) == tensor.storage->n_bytes();
     napi_value result;
-    check(napi_get_boolean(env, tensor.storage->references == 1 && tensor.contiguous(), &result), "boolean");
+    check(napi_get_boolean(env, tensor.storage->references == 1 && all && tensor.contiguous(), &result), "boolean");
     return result;
   });
 }

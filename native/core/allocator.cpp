@@ -78,6 +78,13 @@ void *Allocator::allocate(size_t n_bytes) {
       const size_t pool = pool_bytes();
       evict_down_to(pool > size ? pool - size : 0);
       block = system_allocate(size);
+      if (block == nullptr) {
+        trim();
+        block = system_allocate(size);
+      }
+      if (block == nullptr)
+        fail(Code::kOutOfMemory, "cannot allocate ", n_bytes, " bytes: the system refused, with ", live_,
+             " bytes live, below the memory limit of ", limit_, " bytes");
       ++system_allocations_;
     }
   }

@@ -7,9 +7,9 @@ namespace hrm {
 
 // Pooled host memory with a budget. One per environment, used on its JavaScript thread only.
 // Freed blocks are kept by size class and reused, as long as live and kept bytes together stay below what was live at
-// the recent peak: a steady loop stops asking the system after its first rounds, and the pool never holds more than the
-// loop once needed. The budget is checked before asking the system, because overcommit means that malloc alone cannot
-// say no.
+// the recent peak (and a sixteenth, and never less than 64 MiB): a steady loop stops asking the system after its first
+// rounds, and the pool holds little more than the loop once needed. The budget is checked before asking the system,
+// because overcommit means that malloc alone cannot say no.
 class Allocator {
 public:
   explicit Allocator(size_t limit) : limit_(limit) {}
