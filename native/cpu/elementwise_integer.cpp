@@ -34,7 +34,13 @@ template <class F> void binary_kernel(const void *f, int32_t *r, const int32_t *
   for (int64_t i = 0; i < n; ++i)
     r[i] = op.template of<ScalarMath>(a[i], b[i]);
 }
-template <class F> void compare_kernel(const void *, int32_t *r, const int32_t *a, const int32_t *b, int64_t n) {
+// E: int32, or the bytes of uint8 and bool.
+template <class E> using CompareKernel = void (*)(uint8_t *r, const E *a, const E *b, int64_t n);
+struct CompareKernels {
+  CompareKernel<int32_t> wide;
+  CompareKernel<uint8_t> narrow;
+};
+template <class F, class E> void compare_kernel(uint8_t *r, const E *a, const E *b, int64_t n) {
 #pragma GCC ivdep
   for (int64_t i = 0; i < n; ++i)
     r[i] = F{}(a[i], b[i]);
@@ -58,6 +64,9 @@ struct Elements {
     else if (wide)
       for (int64_t i = 0; i < n; ++i)
         buffer[i] = ints(at)[i * step];
+    else if (step == 1)
+      for (int64_t i = 0; i < n; ++i)
+        buffer[i] = bytes(at)[i];
     else
       for (int64_t i = 0; i < n; ++i)
         buffer[i] = bytes(at)[i * step];
@@ -67,13 +76,16 @@ struct Elements {
     if (wide)
       for (int64_t i = 0; i < n; ++i)
         ints(at)[i * step] = from[i];
+    else if (step == 1)
+      for (int64_t i = 0; i < n; ++i)
+        bytes(at)[i] = static_cast<uint8_t>(from[i]);
     else
       for (int64_t i = 0; i < n; ++i)
         bytes(at)[i * step] = static_cast<uint8_t>(from[i]);
   }
 };
 
-// The inputs are broadcast to the shape of the result, whose dtype is theirs, or bool.
+// The inputs are broadcast to the shape of the result, whose dtype is theirs.
 void run(Call &call, int nOperands, const void *f, Kernel kernel) {
   const Tensor &x = call.in[0], &y = call.in[nOperands - 1], &z = call.out[0];
   const Elements a(x), b(y), out(z);
@@ -94,6 +106,45 @@ void run(Call &call, int nOperands, const void *f, Kernel kernel) {
       });
 }
 
+// Where n elements, `step` apart, lie side by side: in place, or in `buffer`.
+template <class E> const E *contiguous(const E *p, int64_t step, int64_t n, E *buffer) {
+  if (step == 1)
+    return p;
+  if (step == 0)
+    std::fill_n(buffer, n, *p);
+  else
+    for (int64_t i = 0; i < n; ++i)
+      buffer[i] = p[i * step];
+  return buffer;
+}
+
+template <class E> void compare_rows(Call &call, CompareKernel<E> kernel) {
+  const Tensor &x = call.in[0], &y = call.in[1], &z = call.out[0];
+  const E *a = static_cast<const E *>(x.raw()), *b = static_cast<const E *>(y.raw());
+  uint8_t *out = static_cast<uint8_t *>(z.raw());
+  StridedLoop<3>(z.shape, {z.strides, broadcast_strides(x.shape, x.strides, z.shape),
+                           broadcast_strides(y.shape, y.strides, z.shape)})
+      .run(*call.context.pool, [&](const int64_t *at, const int64_t *step, int64_t n) {
+        E left[kTile], right[kTile];
+        uint8_t result[kTile];
+        for (int64_t i = 0; i < n; i += kTile) {
+          const int64_t m = std::min(kTile, n - i);
+          uint8_t *r = out + at[0] + i * step[0];
+          kernel(step[0] == 1 ? r : result, contiguous(a + at[1] + i * step[1], step[1], m, left),
+                 contiguous(b + at[2] + i * step[2], step[2], m, right), m);
+          if (step[0] != 1)
+            for (int64_t k = 0; k < m; ++k)
+              r[k * step[0]] = result[k];
+        }
+      });
+}
+void run_compare(Call &call, const CompareKernels &kernels) {
+  if (call.in[0].dtype == DType::kI32)
+    compare_rows(call, kernels.wide);
+  else
+    compare_rows(call, kernels.narrow);
+}
+
 template <class F> void run_unary(Call &call, const F &f) { run(call, 1, &f, unary_kernel<F>); }
 template <class F> void run_binary(Call &call, const F &f) { run(call, 2, &f, binary_kernel<F>); }
 
@@ -106,7 +157,9 @@ template <class F> void run_binary(Call &call, const F &f) { run(call, 2, &f, bi
 #define HRM_UNARY(name, domain) HRM_IF_INTEGER_##domain(HRM_INTEGER_UNARY(name))
 #define HRM_BINARY(name, domain) HRM_IF_INTEGER_##domain(HRM_INTEGER_BINARY(name))
 #define HRM_COMPARE(name)                                                                                              \
-  void name(Call &call) { run(call, 2, nullptr, compare_kernel<numerics::name>); }
+  void name(Call &call) {                                                                                              \
+    run_compare(call, {compare_kernel<numerics::name, int32_t>, compare_kernel<numerics::name, uint8_t>});             \
+  }
 #include "ops/ops.def"
 
 void clamp(Call &call) {
