@@ -156,7 +156,7 @@ export const opCases: { readonly [K in OpName]: OpCase } = {
   swiglu_backward: swigluBackwardCase,
   attention: attentionCase,
   attention_backward: attentionBackwardCase,
-  // optimisers
+  // optimizers
   adam_atan2: adamAtan2Case,
   ema: emaCase,
   sign_sgd: signSgdCase,

@@ -4,6 +4,7 @@ import {
   backward,
   copy_,
   FormatError,
+  full,
   mul,
   noGrad,
   sum,
@@ -12,9 +13,10 @@ import {
   zeros,
 } from '../../ts/index';
 import { memory } from '../../ts/native/runtime';
-import { AdamATan2 } from '../../ts/optim/adam_atan2';
+import { AdamATan2, type AdamOptions } from '../../ts/optim/adam_atan2';
 import { Ema } from '../../ts/optim/ema';
 import { SparseSignSGD } from '../../ts/optim/sign_sgd';
+import { OPTIMIZER_BOUND } from '../support/tolerance';
 
 const yes = tensor(true);
 const no = tensor(false);
@@ -28,15 +30,83 @@ function descend(p: Tensor): void {
 }
 
 describe('AdamATan2', () => {
-  it('goes down a bowl', () => {
-    const p = leaf([1, -2, 0.5]);
-    const optimizer = new AdamATan2([['p', p]], { weightDecay: 0 });
-    for (let i = 0; i < 60; i++) {
+  it('makes the updates of HRM section 4', () => {
+    const start = [1, -2, 0.5, 3];
+    const p = leaf(start);
+    const [beta1, beta2, weightDecay, rate] = [0.8, 0.9, 0.25, Math.fround(0.1)];
+    const optimizer = new AdamATan2([['p', p]], { beta1, beta2, weightDecay });
+    const expected = start.map((x) => ({ x, m: 0, v: 0 }));
+    for (let t = 1; t <= 20; t++) {
       descend(p);
       optimizer.step(lr, yes);
       p.grad = undefined;
+      for (const s of expected) {
+        const g = 2 * s.x;
+        s.m = beta1 * s.m + (1 - beta1) * g;
+        s.v = beta2 * s.v + (1 - beta2) * g * g;
+        const angle = Math.atan2(s.m, Math.sqrt(s.v) / Math.sqrt(1 - beta2 ** t));
+        s.x = s.x * (1 - rate * weightDecay) - (rate / (1 - beta1 ** t)) * angle;
+      }
+      values(p).forEach((x, i) => {
+        expect(Math.abs(x - expected[i]!.x)).toBeLessThan(OPTIMIZER_BOUND);
+      });
     }
-    for (const x of values(p)) expect(Math.abs(x)).toBeLessThan(0.3);
+  });
+
+  it('defaults to the betas 0.9 and 0.95, without decay', () => {
+    const update = (options: AdamOptions): number[] => {
+      const p = leaf([1, -2]);
+      const optimizer = new AdamATan2([['p', p]], options);
+      for (let i = 0; i < 3; i++) {
+        descend(p);
+        optimizer.step(lr, yes);
+        p.grad = undefined;
+      }
+      return values(p);
+    };
+    expect(update({})).toEqual(update({ beta1: 0.9, beta2: 0.95, weightDecay: 0 }));
+    expect(update({})).not.toEqual(update({ beta1: 0.9, beta2: 0.96, weightDecay: 0 }));
+  });
+
+  // In vectors of 16, 8 and 4 and in what is left of them.
+  it.each(['float32', 'float64'] as const)('passes NaN on and takes atan2 of infinities, in %s', (dtype) => {
+    for (const n of [1, 5, 40]) {
+      for (const [gradient, angle] of [
+        [NaN, NaN],
+        [Infinity, Math.PI / 4],
+        [-Infinity, -Math.PI / 4],
+        [0, 0],
+      ] as const) {
+        const p = full([n], 3, { dtype, requiresGrad: true });
+        const q = full([n], 3, { dtype, requiresGrad: true });
+        const optimizer = new AdamATan2([
+          ['p', p],
+          ['q', q],
+        ]);
+        p.grad = full([n], gradient, { dtype });
+        q.grad = full([n], 1, { dtype });
+        optimizer.step(lr, yes);
+        for (const x of values(p))
+          if (Number.isNaN(angle)) expect(x).toBeNaN();
+          else expect(Math.abs(x - (3 - angle))).toBeLessThan(OPTIMIZER_BOUND);
+        for (const x of values(q)) expect(x).toBeLessThan(3);
+      }
+    }
+  });
+
+  it('keeps NaN of a moment whose other is 0', () => {
+    const p = leaf([1]);
+    const optimizer = new AdamATan2([['p', p]]);
+    optimizer.loadStateDict(
+      new Map([
+        ['step', tensor(1, { dtype: 'int32' })],
+        ['m.p', tensor([NaN])],
+        ['v.p', tensor([0])],
+      ]),
+    );
+    p.grad = tensor([0]);
+    optimizer.step(lr, yes);
+    expect(values(p)).toEqual([NaN]);
   });
 
   it('leaves parameters without gradient alone, decay included', () => {

@@ -1,4 +1,5 @@
 import { full } from '../tensor/create';
+import { readOptions } from '../tensor/arguments';
 import type { Tensor } from '../tensor/tensor';
 import { ShapeError } from '../error';
 import { requireTensor, shapeText } from './arguments';
@@ -27,7 +28,7 @@ export const bceWithLogitsOp: Op<'bce_with_logits'> = defineOp('bce_with_logits'
  * @throws ShapeError where the shapes differ
  */
 export function bceWithLogits(logits: Tensor, targets: Tensor, options: { reduction?: Reduction } = {}): Tensor {
-  const { reduction = 'mean' } = options;
+  const { reduction = 'mean' } = readOptions('bceWithLogits', options, ['reduction']);
   requireReduction('bceWithLogits', reduction);
   const { shape } = requireTensor('bceWithLogits', 'logits', logits);
   if (requireTensor('bceWithLogits', 'targets', targets).shape.join() !== shape.join())

@@ -1,4 +1,5 @@
 import { ArgumentError } from '../error';
+import { readOptions } from '../tensor/arguments';
 import { describe } from '../tensor/dtype';
 import type { Tensor } from '../tensor/tensor';
 import { requireInteger } from './arguments';
@@ -40,7 +41,8 @@ export const crossEntropyOp: Op<'cross_entropy'> = defineOp('cross_entropy', {
  * @throws ShapeError where the shapes differ, DTypeError; ArgumentError where a scored label is not in 0..V-1
  */
 export function crossEntropy(logits: Tensor, labels: Tensor, options: CrossEntropyOptions = {}): Tensor {
-  const { kind = 'softmax', ignoreIndex = -100, reduction = 'mean' } = options;
+  const given = readOptions('crossEntropy', options, ['kind', 'ignoreIndex', 'reduction']);
+  const { kind = 'softmax', ignoreIndex = -100, reduction = 'mean' } = given;
   if (kind !== 'softmax' && kind !== 'stablemax')
     throw new ArgumentError(`crossEntropy: kind must be 'softmax' or 'stablemax', got ${describe(kind)}`);
   requireInteger('crossEntropy', 'ignoreIndex', ignoreIndex);

@@ -1,9 +1,10 @@
 /** Reductions over any dimensions. */
 import { ArgumentError } from '../error';
+import { readArray, readObject } from '../tensor/arguments';
 import { describe } from '../tensor/dtype';
 import { invokeView } from '../tensor/invoke';
 import type { Tensor } from '../tensor/tensor';
-import { requireTensor } from './arguments';
+import { requireInteger, requireTensor } from './arguments';
 import { div, sub } from './arithmetic';
 import { cast } from './cast';
 import { eq, ne } from './compare';
@@ -25,12 +26,15 @@ export interface ReduceAttrs {
 }
 
 export function reduceAttrs(op: string, dims: unknown, options: ReduceOptions): ReduceAttrs {
-  if (dims !== undefined && typeof dims !== 'number' && !Array.isArray(dims))
-    throw new ArgumentError(`${op}: dims must be a number or an array of numbers, got ${describe(dims)}`);
-  if (typeof options !== 'object' || options === null)
-    throw new ArgumentError(`${op}: options must be an object, got ${describe(options)}`);
-  const list = dims === undefined ? [] : typeof dims === 'number' ? [dims] : (dims as readonly number[]);
-  const { keepdim = false } = options;
+  const list =
+    dims === undefined
+      ? []
+      : typeof dims === 'number'
+        ? [dims]
+        : readArray(op, 'dims', dims, 'a number or an array of numbers').map((d, i) =>
+            requireInteger(op, `dims[${i}]`, d),
+          );
+  const { keepdim = false } = readObject(op, 'options', options);
   if (typeof keepdim !== 'boolean')
     throw new ArgumentError(`${op}: keepdim must be true or false, got ${describe(keepdim)}`);
   return { dims: list, keepdim };
@@ -122,8 +126,9 @@ export interface VarOptions extends ReduceOptions {
  * @throws DTypeError for integers and bool
  */
 export function variance(x: Tensor, dims?: ReduceDims, options: VarOptions = {}): Tensor {
-  const attrs = reduceAttrs('variance', dims, options);
-  const { correction = 1 } = options;
+  const given = readObject('variance', 'options', options);
+  const attrs = reduceAttrs('variance', dims, given);
+  const { correction = 1 } = given;
   if (typeof correction !== 'number' || Number.isNaN(correction))
     throw new ArgumentError(`variance: correction must be a number, got ${describe(correction)}`);
   const wide = requireTensor('variance', 'x', x).dtype === 'bfloat16' ? cast(x, 'float32') : x;

@@ -137,7 +137,7 @@ export const opTable: { readonly [K in OpName]: Op<K> } = {
   swiglu_backward: swigluBackwardOp,
   attention: attentionOp,
   attention_backward: attentionBackwardOp,
-  // optimisers
+  // optimizers
   adam_atan2: adamAtan2Op,
   ema: emaOp,
   sign_sgd: signSgdOp,

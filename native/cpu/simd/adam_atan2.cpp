@@ -16,13 +16,14 @@
 namespace hrm::cpu::HRM_ISA {
 namespace {
 
-/** atan2(y, x) for x >= 0, to 2 ulp: Cephes' atanf on min / max, reduced at tan(pi/8). atan2(0, 0) = 0. */
+/** atan2(y, x) for x >= 0 to 2 ulp: Cephes' atanf on min / max, reduced at tan(pi/8). atan2(0, 0) = 0, of NaN NaN. */
 HRM_INLINE vf atan2_right(vf y, vf x) {
   const vf zero = broadcast(0.0f), one = broadcast(1.0f);
   const vf a = abs(y);
   const vi steep = a > x;
   const vf high = select(steep, a, x), low = select(steep, x, a);
-  const vf ratio = select(high > zero, low / high, zero);
+  // Equal, so that infinities give pi/4 and zeros 0; NaN equals nothing, and the quotient keeps it from either side.
+  const vf ratio = select(low == high, select(high > zero, one, zero), low / high);
   const vi large = ratio > broadcast(0.41421356f);
   const vf r = select(large, (ratio - one) / (ratio + one), ratio);
   const vf z = r * r;
@@ -33,7 +34,6 @@ HRM_INLINE vf atan2_right(vf y, vf x) {
   vf angle = fma(p * z, r, r);
   angle = select(large, angle + broadcast(0.785398163397f), angle);
   angle = select(steep, broadcast(1.570796326795f) - angle, angle);
-  // NaN stays NaN: comparisons with it are false, and it is in the ratio.
   return select(y < zero, zero - angle, angle);
 }
 
