@@ -1,11 +1,12 @@
 // Elementwise ops on int32, uint8 and bool, computed in int32, which wraps. They are rare: compiled once, for no
 // instruction set in particular, with one loop an op over contiguous int32; other dtypes and strides pass through
-// tiles.
+// tiles. Comparisons, which make masks, are compiled for AVX2 too and read int32 or bytes as they are.
 #include <algorithm>
 #include <cstdint>
 #include <limits>
 
 #include "cpu/elementwise_integer.h"
+#include "cpu/isa.h"
 #include "cpu/strided.h"
 #include "numerics/clamp.h"
 #include "numerics/elementwise.h"
@@ -34,11 +35,32 @@ template <class F> void binary_kernel(const void *f, int32_t *r, const int32_t *
   for (int64_t i = 0; i < n; ++i)
     r[i] = op.template of<ScalarMath>(a[i], b[i]);
 }
-template <class F> void compare_kernel(const void *, int32_t *r, const int32_t *a, const int32_t *b, int64_t n) {
+// E: int32, or the bytes of uint8 and bool.
+template <class E> using CompareKernel = void (*)(uint8_t *r, const E *a, const E *b, int64_t n);
+struct CompareKernels {
+  CompareKernel<int32_t> wide;
+  CompareKernel<uint8_t> narrow;
+};
+template <class F, class E> HRM_HD void compare(uint8_t *r, const E *a, const E *b, int64_t n) {
 #pragma GCC ivdep
   for (int64_t i = 0; i < n; ++i)
     r[i] = F{}(a[i], b[i]);
 }
+template <class F, class E> void compare_kernel(uint8_t *r, const E *a, const E *b, int64_t n) {
+  compare<F>(r, a, b, n);
+}
+#if defined(__x86_64__)
+// Masks are mostly made by comparisons, and SSE2 needs twice the instructions or more: also compiled for AVX2.
+template <class F, class E>
+__attribute__((target("avx2"))) void compare_kernel_avx2(uint8_t *r, const E *a, const E *b, int64_t n) {
+  compare<F>(r, a, b, n);
+}
+template <class F, class E> CompareKernel<E> compare_kernel_of() {
+  return isa() >= Isa::kAvx2 ? compare_kernel_avx2<F, E> : compare_kernel<F, E>;
+}
+#else
+template <class F, class E> CompareKernel<E> compare_kernel_of() { return compare_kernel<F, E>; }
+#endif
 
 // bool is a byte that is 0 or 1, so it is read and written as uint8.
 struct Elements {
@@ -58,6 +80,9 @@ struct Elements {
     else if (wide)
       for (int64_t i = 0; i < n; ++i)
         buffer[i] = ints(at)[i * step];
+    else if (step == 1)
+      for (int64_t i = 0; i < n; ++i)
+        buffer[i] = bytes(at)[i];
     else
       for (int64_t i = 0; i < n; ++i)
         buffer[i] = bytes(at)[i * step];
@@ -67,13 +92,16 @@ struct Elements {
     if (wide)
       for (int64_t i = 0; i < n; ++i)
         ints(at)[i * step] = from[i];
+    else if (step == 1)
+      for (int64_t i = 0; i < n; ++i)
+        bytes(at)[i] = static_cast<uint8_t>(from[i]);
     else
       for (int64_t i = 0; i < n; ++i)
         bytes(at)[i * step] = static_cast<uint8_t>(from[i]);
   }
 };
 
-// The inputs are broadcast to the shape of the result, whose dtype is theirs, or bool.
+// The inputs are broadcast to the shape of the result, whose dtype is theirs.
 void run(Call &call, int nOperands, const void *f, Kernel kernel) {
   const Tensor &x = call.in[0], &y = call.in[nOperands - 1], &z = call.out[0];
   const Elements a(x), b(y), out(z);
@@ -94,6 +122,55 @@ void run(Call &call, int nOperands, const void *f, Kernel kernel) {
       });
 }
 
+// An operand of one row, `step` apart, that is read side by side: in place, or from a buffer.
+template <class E> class Operand {
+public:
+  Operand(const E *p, int64_t step, int64_t n) : p_(p), step_(step) {
+    if (step == 0)
+      std::fill_n(buffer_, std::min(kTile, n), *p);
+  }
+  // Elements [i, i + n), at most a tile.
+  const E *at(int64_t i, int64_t n) {
+    if (step_ == 1)
+      return p_ + i;
+    if (step_ != 0)
+      for (int64_t k = 0; k < n; ++k)
+        buffer_[k] = p_[(i + k) * step_];
+    return buffer_;
+  }
+
+private:
+  const E *p_;
+  int64_t step_;
+  E buffer_[kTile];
+};
+
+template <class E> void compare_rows(Call &call, CompareKernel<E> kernel) {
+  const Tensor &x = call.in[0], &y = call.in[1], &z = call.out[0];
+  const E *a = static_cast<const E *>(x.raw()), *b = static_cast<const E *>(y.raw());
+  uint8_t *out = static_cast<uint8_t *>(z.raw());
+  StridedLoop<3>(z.shape, {z.strides, broadcast_strides(x.shape, x.strides, z.shape),
+                           broadcast_strides(y.shape, y.strides, z.shape)})
+      .run(*call.context.pool, [&](const int64_t *at, const int64_t *step, int64_t n) {
+        Operand<E> left(a + at[1], step[1], n), right(b + at[2], step[2], n);
+        uint8_t result[kTile];
+        for (int64_t i = 0; i < n; i += kTile) {
+          const int64_t m = std::min(kTile, n - i);
+          uint8_t *r = out + at[0] + i * step[0];
+          kernel(step[0] == 1 ? r : result, left.at(i, m), right.at(i, m), m);
+          if (step[0] != 1)
+            for (int64_t k = 0; k < m; ++k)
+              r[k * step[0]] = result[k];
+        }
+      });
+}
+void run_compare(Call &call, const CompareKernels &kernels) {
+  if (call.in[0].dtype == DType::kI32)
+    compare_rows(call, kernels.wide);
+  else
+    compare_rows(call, kernels.narrow);
+}
+
 template <class F> void run_unary(Call &call, const F &f) { run(call, 1, &f, unary_kernel<F>); }
 template <class F> void run_binary(Call &call, const F &f) { run(call, 2, &f, binary_kernel<F>); }
 
@@ -106,7 +183,9 @@ template <class F> void run_binary(Call &call, const F &f) { run(call, 2, &f, bi
 #define HRM_UNARY(name, domain) HRM_IF_INTEGER_##domain(HRM_INTEGER_UNARY(name))
 #define HRM_BINARY(name, domain) HRM_IF_INTEGER_##domain(HRM_INTEGER_BINARY(name))
 #define HRM_COMPARE(name)                                                                                              \
-  void name(Call &call) { run(call, 2, nullptr, compare_kernel<numerics::name>); }
+  void name(Call &call) {                                                                                              \
+    run_compare(call, {compare_kernel_of<numerics::name, int32_t>(), compare_kernel_of<numerics::name, uint8_t>()});   \
+  }
 #include "ops/ops.def"
 
 void clamp(Call &call) {

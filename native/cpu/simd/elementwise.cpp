@@ -50,9 +50,16 @@ public:
     if constexpr (std::is_same_v<T, A>)
       if (step_ == 1 && n % W == 0)
         return {p, 1};
-    for (int64_t k = 0; k < n; k += W) {
-      const int m = static_cast<int>(std::min(W, n - k));
-      store(buffer + k, step_ == 1 ? get_lanes(p + k, m) : gathered(p + k * step_, m));
+    const int64_t whole = n / W * W;
+    const int rest = static_cast<int>(n - whole);
+    if (step_ == 1) {
+      for (int64_t k = 0; k < whole; k += W)
+        store(buffer + k, Lanes<T>::get(p + k));
+      if (rest > 0)
+        store(buffer + whole, Lanes<T>::get(p + whole, rest));
+    } else {
+      for (int64_t k = 0; k < n; k += W)
+        store(buffer + k, gathered(p + k * step_, static_cast<int>(std::min(W, n - k))));
     }
     return {buffer, 1};
   }
@@ -129,8 +136,11 @@ private:
 
   static void write(const A *from, T *to, int64_t step, int64_t n) {
     if (step == 1) {
-      for (int64_t k = 0; k < n; k += W)
-        put_lanes(to + k, load(from + k), static_cast<int>(std::min(W, n - k)));
+      const int64_t whole = n / W * W;
+      for (int64_t k = 0; k < whole; k += W)
+        Lanes<T>::put(to + k, load(from + k));
+      if (whole < n)
+        Lanes<T>::put(to + whole, load(from + whole), static_cast<int>(n - whole));
       return;
     }
     T lane[W];
@@ -155,11 +165,10 @@ template <class T, class K> void rows_of(Call &call, int nOperands, const void *
       .run(*call.context.pool, ElementRow<2, T>{kernel, f, out, {x.data<T>(), y.data<T>()}});
 }
 
-/** The kernels write masks of a tile, which become bytes. */
-template <class T, class R> struct CompareRow {
+template <class T> struct CompareRow {
   using A = Acc<T>;
   static constexpr int64_t W = Lanes<T>::kCount;
-  Kernel<A, R> kernel;
+  Kernel<A, uint8_t> kernel;
   const void *f;
   bool *out;
   const T *in[2];
@@ -168,27 +177,42 @@ template <class T, class R> struct CompareRow {
     Operand<T> operands[2];
     for (int k = 0; k < 2; ++k)
       operands[k].set(in[k] + at[k + 1], steps[k + 1]);
-    alignas(64) A buffers[2][kTile];
-    alignas(64) R masks[kTile];
     uint8_t *r = reinterpret_cast<uint8_t *>(out + at[0]);
-    for_tiles_of_row<W>(0, n, [&](int64_t i, int64_t m) {
-      const Source<A> sources[2] = {operands[0].at(i, m, buffers[0]), operands[1].at(i, m, buffers[1])};
-      kernel(f, masks, sources, (m + W - 1) / W * W);
-      if (steps[0] == 1)
+    int64_t done = 0;
+    if (steps[0] == 1 && operands[0].in_place() && operands[1].in_place() && n >= W) {
+      done = n / W * W;
+      run(operands, 0, done, r, nullptr);
+    }
+    if (done < n)
+      through_tiles(operands, done, n, r, steps[0]);
+  }
+
+private:
+  void run(const Operand<T> *operands, int64_t i, int64_t n, uint8_t *r, A (*buffers)[kTile]) const {
+    const Source<A> sources[2] = {operands[0].at(i, n, buffers ? buffers[0] : nullptr),
+                                  operands[1].at(i, n, buffers ? buffers[1] : nullptr)};
+    kernel(f, r, sources, (n + W - 1) / W * W);
+  }
+
+  __attribute__((noinline)) void through_tiles(const Operand<T> *operands, int64_t begin, int64_t n, uint8_t *r,
+                                               int64_t step) const {
+    alignas(64) A buffers[2][kTile];
+    uint8_t results[kTile];
+    for_tiles_of_row<W>(begin, n, [&](int64_t i, int64_t m) {
+      const bool direct = step == 1 && m % W == 0;
+      run(operands, i, m, direct ? r + i : results, buffers);
+      if (!direct)
         for (int64_t k = 0; k < m; ++k)
-          r[i + k] = static_cast<uint8_t>(masks[k] & 1);
-      else
-        for (int64_t k = 0; k < m; ++k)
-          r[(i + k) * steps[0]] = static_cast<uint8_t>(masks[k] & 1);
+          r[(i + k) * step] = results[k];
     });
   }
 };
 
-template <class T, class R> void compare_rows_of(Call &call, const void *f, Kernel<Acc<T>, R> kernel) {
+template <class T> void compare_rows_of(Call &call, const void *f, Kernel<Acc<T>, uint8_t> kernel) {
   const Tensor &x = call.in[0], &y = call.in[1], &z = call.out[0];
   StridedLoop<3>(z.shape, {z.strides, broadcast_strides(x.shape, x.strides, z.shape),
                            broadcast_strides(y.shape, y.strides, z.shape)})
-      .run(*call.context.pool, CompareRow<T, R>{kernel, f, z.data<bool>(), {x.data<T>(), y.data<T>()}});
+      .run(*call.context.pool, CompareRow<T>{kernel, f, z.data<bool>(), {x.data<T>(), y.data<T>()}});
 }
 
 } // namespace

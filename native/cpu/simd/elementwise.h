@@ -13,8 +13,8 @@ template <class A> struct Source {
   int64_t step;
 };
 
-/** r[i] = f(in[0][i], in[1][i], ...) for n elements, a multiple of the lanes; r may be an operand. R: what a vector of
- * A gives, A itself or the mask of a comparison. */
+/** r[i] = f(in[0][i], in[1][i], ...) for n elements, a multiple of the lanes; r may be an operand. R: A, or a
+ * byte, 0 or 1, for comparisons. */
 template <class A, class R> using Kernel = void (*)(const void *f, R *r, const Source<A> *in, int64_t n);
 
 /** The kernels of one op. */
@@ -23,8 +23,8 @@ struct Kernels {
   Kernel<double, double> f64;
 };
 struct CompareKernels {
-  Kernel<float, int32_t> f32;
-  Kernel<double, int64_t> f64;
+  Kernel<float, uint8_t> f32;
+  Kernel<double, uint8_t> f64;
 };
 
 /** f over the first nOperands inputs, which are broadcast to the shape of the result and have its dtype. */
@@ -54,11 +54,20 @@ template <class F, class A> void binary_kernel(const void *f, A *r, const Source
     store(r + i, op.template of<VecMath>(load(a + i * stepA), load(b + i * stepB)));
 }
 
-template <class F, class A> void compare_kernel(const void *, mask_int<A> *r, const Source<A> *in, int64_t n) {
+template <class F, class A> void compare_kernel(const void *, uint8_t *r, const Source<A> *in, int64_t n) {
+  constexpr int64_t W = kLanes<A>;
   const A *a = in[0].p, *b = in[1].p;
   const int64_t stepA = in[0].step, stepB = in[1].step;
-  for (int64_t i = 0; i < n; i += kLanes<A>)
-    store(r + i, F{}(load(a + i * stepA), load(b + i * stepB)));
+  const auto at = [&](int64_t i) { return F{}(load(a + i * stepA), load(b + i * stepB)); };
+  int64_t i = 0;
+  if constexpr (std::is_same_v<A, float>)
+    for (; i + 4 * W <= n; i += 4 * W)
+      store_bools(r + i, at(i), at(i + W), at(i + 2 * W), at(i + 3 * W));
+  for (; i < n; i += W) {
+    const mask<A> m = at(i);
+    for (int64_t k = 0; k < W; ++k)
+      r[i + k] = static_cast<uint8_t>(m[k] & 1);
+  }
 }
 
 #if HRM_HAS_F64

@@ -143,6 +143,29 @@ HRM_INLINE vd fma(vd a, vd b, vd c) {
 HRM_INLINE vf select(vi m, vf a, vf b) { return m ? a : b; }
 HRM_INLINE vd select(vl m, vd a, vd b) { return m ? a : b; }
 
+/** The lanes of four masks as bytes, 0 or 1. */
+HRM_INLINE void store_bools(uint8_t *p, vi a, vi b, vi c, vi d) {
+#if HRM_ISA_ID == 2
+  const vi masks[4] = {a, b, c, d};
+  for (int i = 0; i < 4; ++i)
+    _mm_storeu_si128(reinterpret_cast<__m128i *>(p + 16 * i), _mm512_cvtepi32_epi8((__m512i)(masks[i] & 1)));
+#elif HRM_ISA_ID == 1
+  // Packing works within halves of a register, so that groups of four lie a0 b0 c0 d0 a1 b1 c1 d1.
+  const __m256i words =
+      _mm256_packs_epi16(_mm256_packs_epi32((__m256i)a, (__m256i)b), _mm256_packs_epi32((__m256i)c, (__m256i)d));
+  const __m256i bytes = _mm256_permutevar8x32_epi32(words, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+  _mm256_storeu_si256(reinterpret_cast<__m256i *>(p), _mm256_and_si256(bytes, _mm256_set1_epi8(1)));
+#elif defined(__x86_64__)
+  const __m128i bytes =
+      _mm_packs_epi16(_mm_packs_epi32((__m128i)a, (__m128i)b), _mm_packs_epi32((__m128i)c, (__m128i)d));
+  _mm_storeu_si128(reinterpret_cast<__m128i *>(p), _mm_and_si128(bytes, _mm_set1_epi8(1)));
+#else
+  const vi masks[4] = {a, b, c, d};
+  for (int i = 0; i < 4 * kLanes<float>; ++i)
+    p[i] = static_cast<uint8_t>(masks[i / kLanes<float>][i % kLanes<float>] & 1);
+#endif
+}
+
 /** As the x86 instructions: the second operand where either is NaN. */
 HRM_INLINE vf max(vf a, vf b) {
 #if HRM_ISA_ID == 2
