@@ -45,7 +45,7 @@ size_t Allocator::size_class(size_t n_bytes) {
 
 void *Allocator::allocate(size_t n_bytes) {
   if (n_bytes > (SIZE_MAX >> 4))
-    fail(Code::kOutOfMemory, "cannot allocate ", n_bytes, " bytes");
+    fail(Code::kOutOfMemory, "cannot allocate ", n_bytes, " bytes: the memory limit is ", limit_, " bytes");
   const size_t size = size_class(n_bytes);
   auto &list = free_[size];
   void *block = nullptr;

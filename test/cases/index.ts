@@ -39,14 +39,15 @@ import { rmsNormBackwardCase, rmsNormCase } from './rms_norm';
 import { ropeCase } from './rope';
 import { swigluBackwardCase, swigluCase } from './swiglu';
 import { viewCases } from './views';
-import { allCase, anyCase, maxCase, meanCase, minCase, sumCase, varianceCase } from './reduce';
-import { argmaxCase, logSoftmaxCase, logSoftmaxGradCase, logsumexpCase, softmaxCase, softmaxGradCase } from './softmax';
+import { allCase, anyCase, maxCase, meanCase, minCase, stdCase, sumCase, varianceCase } from './reduce';
+import { argmaxCase, argminCase, logSoftmaxCase, logSoftmaxGradCase, logsumexpCase, softmaxCase, softmaxGradCase } from './softmax';
 import {
   absCase,
   clampCase,
   clampGradCase,
   cosCase,
   expCase,
+  floorCase,
   geluCase,
   geluGradCase,
   geluTanhCase,
@@ -55,6 +56,7 @@ import {
   reciprocalCase,
   reluCase,
   reluGradCase,
+  roundCase,
   rsqrtCase,
   sigmoidCase,
   sigmoidGradCase,
@@ -97,6 +99,7 @@ export const opCases: { readonly [K in OpName]: OpCase } = {
   clamp_grad: clampGradCase,
   cos: cosCase,
   exp: expCase,
+  floor: floorCase,
   gelu: geluCase,
   gelu_grad: geluGradCase,
   gelu_tanh: geluTanhCase,
@@ -104,6 +107,7 @@ export const opCases: { readonly [K in OpName]: OpCase } = {
   log: logCase,
   relu: reluCase,
   relu_grad: reluGradCase,
+  round: roundCase,
   rsqrt: rsqrtCase,
   sigmoid: sigmoidCase,
   sigmoid_grad: sigmoidGradCase,
@@ -116,6 +120,7 @@ export const opCases: { readonly [K in OpName]: OpCase } = {
   tanh_grad: tanhGradCase,
   // reductions
   argmax: argmaxCase,
+  argmin: argminCase,
   log_softmax: logSoftmaxCase,
   log_softmax_grad: logSoftmaxGradCase,
   logsumexp: logsumexpCase,
@@ -173,6 +178,7 @@ export const composedCases: Readonly<Record<string, OpCase>> = {
   logicalNot: logicalNotCase,
   reciprocal: reciprocalCase,
   square: squareCase,
+  std: stdCase,
   variance: varianceCase,
 };
 

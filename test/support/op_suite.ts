@@ -168,7 +168,7 @@ function expectError(what: string, error: new (message: string) => Error, run: (
       `${what}: expected a ${error.name}, got ${thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : 'something that is not an Error'}`,
     );
   const { message } = thrown;
-  if (!/^\w+: ./.test(message)) throw new Error(`${what}: the message does not name the op: ${message}`);
+  if (!/^[\w.]+: ./.test(message)) throw new Error(`${what}: the message does not name the op: ${message}`);
 }
 
 /** Every dtype, for a suite that loops. */

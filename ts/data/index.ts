@@ -26,7 +26,7 @@ export { blanksOf, enumerateSolutions, generateSudoku, type GenerateOptions } fr
 export { geometryOf, geometryOfSize, type Geometry, type Grid } from './sudoku/geometry';
 export { checkAnswer, describeViolation, findConflicts, type Violation } from './sudoku/rules';
 export { SudokuSet } from './sudoku/set';
-export { solveSudoku, type SolveOptions, type SolveResult } from './sudoku/solver';
+export { solveSudoku, type SudokuSolveOptions, type SolveResult } from './sudoku/solver';
 export { readTokens, sudokuDataset, sudokuSampler, writeTokens, type AugmentOptions } from './sudoku/source';
 export {
   assertDisjoint,

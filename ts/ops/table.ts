@@ -17,13 +17,14 @@ import { rmsNormBackwardOp, rmsNormOp } from './rms_norm';
 import { ropeOp } from './rope';
 import { swigluBackwardOp, swigluOp } from './swiglu';
 import { maxOp, meanOp, minOp, sumOp } from './reduce';
-import { argmaxOp, logSoftmaxGradOp, logSoftmaxOp, logsumexpOp, softmaxGradOp, softmaxOp } from './softmax';
+import { argmaxOp, argminOp, logSoftmaxGradOp, logSoftmaxOp, logsumexpOp, softmaxGradOp, softmaxOp } from './softmax';
 import {
   absOp,
   clampGradOp,
   clampOp,
   cosOp,
   expOp,
+  floorOp,
   geluGradOp,
   geluOp,
   geluTanhGradOp,
@@ -31,6 +32,7 @@ import {
   logOp,
   reluGradOp,
   reluOp,
+  roundOp,
   rsqrtOp,
   sigmoidGradOp,
   sigmoidOp,
@@ -73,6 +75,7 @@ export const opTable: { readonly [K in OpName]: Op<K> } = {
   clamp_grad: clampGradOp,
   cos: cosOp,
   exp: expOp,
+  floor: floorOp,
   gelu: geluOp,
   gelu_grad: geluGradOp,
   gelu_tanh: geluTanhOp,
@@ -81,6 +84,7 @@ export const opTable: { readonly [K in OpName]: Op<K> } = {
   neg: negOp,
   relu: reluOp,
   relu_grad: reluGradOp,
+  round: roundOp,
   rsqrt: rsqrtOp,
   sigmoid: sigmoidOp,
   sigmoid_grad: sigmoidGradOp,
@@ -93,6 +97,7 @@ export const opTable: { readonly [K in OpName]: Op<K> } = {
   tanh_grad: tanhGradOp,
   // reductions
   argmax: argmaxOp,
+  argmin: argminOp,
   log_softmax: logSoftmaxOp,
   log_softmax_grad: logSoftmaxGradOp,
   logsumexp: logsumexpOp,

@@ -1,5 +1,5 @@
 import { ArgumentError, DTypeError, ShapeError } from '../error';
-import { addon, guarded } from '../native/boundary';
+import { addon, guarded, retryAfterCollection } from '../native/boundary';
 import { describe, type DType, dtypeCode } from './dtype';
 import { nativeCall } from './invoke';
 import { Handle, Tensor } from './tensor';
@@ -29,7 +29,11 @@ export function checkShape(op: string, shape: unknown): readonly number[] {
 export function emptyTensor(shape: readonly number[], dtype: DType, op: string): Tensor {
   const handle = new Handle();
   const code = dtypeCode(dtype, op);
-  handle.id = guarded(() => addon().empty(handle, code, shape));
+  try {
+    handle.id = addon().empty(handle, code, shape);
+  } catch (error) {
+    handle.id = retryAfterCollection(error, () => addon().empty(handle, code, shape), { op: 'empty', name: op });
+  }
   return new Tensor(handle);
 }
 
@@ -135,21 +139,36 @@ export function checkOptions(op: string, options: unknown): void {
 
 /** A tensor of `shape` with every element `value`. */
 export function full(shape: readonly number[], value: number | boolean, options: TensorOptions = {}): Tensor {
-  checkOptions('full', options);
-  checkShape('full', shape);
+  return fullAs('full', shape, value, options);
+}
+
+/** `full` for a function of another name, which errors name. */
+export function fullAs(
+  op: string,
+  shape: readonly number[],
+  value: number | boolean,
+  options: TensorOptions,
+): Tensor {
+  checkOptions(op, options);
+  checkShape(op, shape);
   if (typeof value !== 'number' && typeof value !== 'boolean')
-    throw new ArgumentError(`full: value must be a number or a boolean, got ${describe(value)}`);
+    throw new ArgumentError(`${op}: value must be a number or a boolean, got ${describe(value)}`);
   const dtype = options.dtype ?? (typeof value === 'boolean' ? 'bool' : 'float32');
-  const result = emptyTensor(shape, dtype, 'full');
+  const result = emptyTensor(shape, dtype, op);
   nativeCall('fill').many([result], { value: Number(value) });
   if (options.requiresGrad) result.requiresGrad = true;
   return result;
 }
 
+function withDefault(op: string, options: TensorOptions): TensorOptions {
+  checkOptions(op, options);
+  return { ...options, dtype: options.dtype ?? 'float32' };
+}
+
 export function zeros(shape: readonly number[], options: TensorOptions = {}): Tensor {
-  return full(shape, 0, { dtype: 'float32', ...options });
+  return fullAs('zeros', shape, 0, withDefault('zeros', options));
 }
 
 export function ones(shape: readonly number[], options: TensorOptions = {}): Tensor {
-  return full(shape, 1, { dtype: 'float32', ...options });
+  return fullAs('ones', shape, 1, withDefault('ones', options));
 }
