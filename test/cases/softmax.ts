@@ -88,7 +88,11 @@ function along(op: (x: Tensor, dim: number) => Tensor, f: (values: number[], rou
   });
 }
 
-export const softmaxCase = along(softmax, softmaxOf);
+/** exp(x - m) of x in -2..2 errs by roundoffs of x - m, relative to itself. */
+export const softmaxCase: OpCase = {
+  ...along(softmax, softmaxOf),
+  termScale: (_, y, i) => 4 * Math.abs(y.data[i]!),
+};
 export const logSoftmaxCase = along(logSoftmax, (values, round) => {
   const whole = logSum(values, round);
   return values.map((x) => x - whole);
@@ -112,10 +116,18 @@ function gradientAlong(
     ],
   });
 }
-export const softmaxGradCase = gradientAlong(softmaxGradOp, (dy, y, round) => {
+const softmaxGradient = gradientAlong(softmaxGradOp, (dy, y, round) => {
   const total = dy.reduce((sum, g, i) => round(sum + round(g * (y[i] as number))), 0);
   return dy.map((g, i) => (y[i] as number) * round(g - total));
 });
+/** y times a sum of the products of all dy and y. */
+export const softmaxGradCase: OpCase = {
+  ...softmaxGradient,
+  termScale: ([dy, y], _, i) => {
+    const total = dy!.data.reduce((sum, g, j) => sum + Math.abs(g * y!.data[j]!), 0);
+    return Math.abs(y!.data[i]!) * (Math.abs(dy!.data[i]!) + total);
+  },
+};
 export const logSoftmaxGradCase = gradientAlong(logSoftmaxGradOp, (dy, y, round) => {
   const total = dy.reduce((sum, g) => round(sum + g), 0);
   return dy.map((g, i) => g - round(round(Math.exp(y[i] as number)) * total));

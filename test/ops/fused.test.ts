@@ -18,6 +18,7 @@ import type { BlockWeights } from '../../ts/ops/block';
 import { demandFused, fallbackCounts, resetFallbackCounts } from '../../ts/ops/fused';
 import { composedLLoop, lLoop } from '../../ts/ops/l_loop';
 import { composedLevel, level } from '../../ts/ops/level';
+import { FUSED_BOUND, FUSED_GRADIENT_BOUND } from '../support/tolerance';
 
 const [BATCH, SEQ, HIDDEN, INNER, HEADS] = [3, 10, 32, 48, 4] as const;
 const generator = new Generator(7);
@@ -60,8 +61,8 @@ describe('the fused ops against their definition', () => {
     for (const gradSteps of [0, 1, 2, 3, 4]) {
       const fused = demandFused(() => lLoop(zH, zL, x, l, h, { ...options, gradSteps }));
       const composed = composedLLoop(zH, zL, x, l, h, { ...options, gradSteps });
-      expect(distance(fused.zH, composed.zH)).toBeLessThan(1e-12);
-      expect(distance(fused.zL, composed.zL)).toBeLessThan(1e-12);
+      expect(distance(fused.zH, composed.zH)).toBeLessThan(FUSED_BOUND);
+      expect(distance(fused.zL, composed.zL)).toBeLessThan(FUSED_BOUND);
     }
   });
 
@@ -80,7 +81,7 @@ describe('the fused ops against their definition', () => {
     const fused = demandFused(() => gradients(level));
     const composed = gradients(composedLevel);
     fused.forEach((mine, i) => {
-      expect(distance(mine, composed[i] as Tensor)).toBeLessThan(1e-11);
+      expect(distance(mine, composed[i] as Tensor)).toBeLessThan(FUSED_GRADIENT_BOUND);
     });
   });
 
@@ -99,7 +100,7 @@ describe('the fused ops against their definition', () => {
     lLoop(zH, zL, x, l, h, options);
     copy_((l[0] as { down: Tensor }).down, scaled(HIDDEN, INNER));
     const fused = lLoop(zH, zL, x, l, h, options);
-    expect(distance(fused.zL, composedLLoop(zH, zL, x, l, h, options).zL)).toBeLessThan(1e-12);
+    expect(distance(fused.zL, composedLLoop(zH, zL, x, l, h, options).zL)).toBeLessThan(FUSED_BOUND);
   });
 
   it('allocates nothing from the system once warm', () => {
