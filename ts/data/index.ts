@@ -20,7 +20,7 @@ export {
   type SamplerCursor,
   type SamplerOptions,
 } from './sampler';
-export { buildSudokuDataset, type BuildOptions, type BuildReport, type SudokuOrigin } from './sudoku/build';
+export { buildSudokuDataset, type BuildOptions, type BuildReport, type SplitSummary, type SudokuOrigin } from './sudoku/build';
 export { importSudokuCsv, type BadRow, type ImportOptions, type ImportResult } from './sudoku/csv';
 export { blanksOf, enumerateSolutions, generateSudoku, type GenerateOptions } from './sudoku/generate';
 export { geometryOf, geometryOfSize, type Geometry, type Grid } from './sudoku/geometry';
@@ -34,9 +34,16 @@ export {
   generateSplits,
   overlapOf,
   splitByGrid,
+  type Overlap,
   type SplitOptions,
   type SudokuSplits,
 } from './sudoku/split';
-export { formatGrid, parseGrid, prettyGrid } from './sudoku/text';
+export { formatGrid, parseGrid, prettyGrid, type ParsedGrid } from './sudoku/text';
 export { SudokuTransform } from './sudoku/transform';
-export { verifyData, type VerifyOptions, type VerifyReport } from './sudoku/verify';
+export {
+  verifyData,
+  type OverlapReport,
+  type SplitReport,
+  type VerifyOptions,
+  type VerifyReport,
+} from './sudoku/verify';
