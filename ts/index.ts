@@ -18,7 +18,19 @@ export { cast, clone, contiguous, copy_, detach, fill_, zero_ } from './ops/cast
 export { eq, ge, gt, isFinite, le, logicalAnd, logicalNot, logicalOr, logicalXor, lt, ne } from './ops/compare';
 export { matmul } from './ops/matmul';
 export { maximum, minimum, pow, pow_, square } from './ops/power';
-export { all, any, max, mean, min, std, sum, variance, type ReduceDims, type ReduceOptions, type VarOptions } from './ops/reduce';
+export {
+  all,
+  any,
+  max,
+  mean,
+  min,
+  std,
+  sum,
+  variance,
+  type ReduceDims,
+  type ReduceOptions,
+  type VarOptions,
+} from './ops/reduce';
 export { broadcastTo, expand, flatten, permute, reshape, squeeze, transpose, unsqueeze } from './ops/reshape';
 export { narrow, select, slice, type Range } from './ops/slice';
 export { concat, pad, split, stack, unbind } from './ops/concat';

@@ -24,7 +24,8 @@ public:
     uint32_t slot;
     if (free_.empty()) {
       if (slots_.size() >> kSlotBits)
-        fail(Code::kOutOfMemory, "at most ", slots_.size(), " tensors can live at once, and as many do; dispose() some");
+        fail(Code::kOutOfMemory, "at most ", slots_.size(),
+             " tensors can live at once, and as many do; dispose() some");
       slot = static_cast<uint32_t>(slots_.size());
       slots_.emplace_back();
     } else {

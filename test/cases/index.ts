@@ -40,7 +40,15 @@ import { ropeCase } from './rope';
 import { swigluBackwardCase, swigluCase } from './swiglu';
 import { viewCases } from './views';
 import { allCase, anyCase, maxCase, meanCase, minCase, stdCase, sumCase, varianceCase } from './reduce';
-import { argmaxCase, argminCase, logSoftmaxCase, logSoftmaxGradCase, logsumexpCase, softmaxCase, softmaxGradCase } from './softmax';
+import {
+  argmaxCase,
+  argminCase,
+  logSoftmaxCase,
+  logSoftmaxGradCase,
+  logsumexpCase,
+  softmaxCase,
+  softmaxGradCase,
+} from './softmax';
 import {
   absCase,
   clampCase,

@@ -1,4 +1,14 @@
-import { argmax, argmin, ArgumentError, logSoftmax, logsumexp, ShapeError, softmax, type Tensor, zeros } from '../../ts/index';
+import {
+  argmax,
+  argmin,
+  ArgumentError,
+  logSoftmax,
+  logsumexp,
+  ShapeError,
+  softmax,
+  type Tensor,
+  zeros,
+} from '../../ts/index';
 import type { DType } from '../../ts/tensor/dtype';
 import { logSoftmaxGradOp, softmaxGradOp } from '../../ts/ops/softmax';
 import { type Arr, arr, indicesOf, ravel, reduceOver } from '../support/arrays';
@@ -175,12 +185,7 @@ function positionCase(op: typeof argmax, best: (...values: number[]) => number):
       const along = { shapes, options: { dim: options, keepdim: i % 2 === 0 } };
       return empty ? [along] : [along, { shapes, options: { keepdim: i % 3 === 0 } }];
     }),
-    refused: [
-      ...unaryRefused((x) => op(x)),
-      ...dimRefused((x, dim) => op(x, dim)),
-      nothingToTake(),
-      nothingToTake(1),
-    ],
+    refused: [...unaryRefused((x) => op(x)), ...dimRefused((x, dim) => op(x, dim)), nothingToTake(), nothingToTake(1)],
   });
 }
 export const argmaxCase = positionCase(argmax, Math.max);

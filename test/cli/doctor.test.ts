@@ -44,7 +44,9 @@ describe('diagnose', () => {
     const findings = diagnose(healthy);
     expect(findings.map(({ level, about }) => `${level} ${about}`)).toEqual(['note gpu']);
     expect(renderReport(healthy, findings)).toMatch(/hrm is ready\.\n$/);
-    expect(renderReport(healthy, findings)).toMatch(/threads +4 by default: 4 CPUs allowed, 4 physical cores, no quota/);
+    expect(renderReport(healthy, findings)).toMatch(
+      /threads +4 by default: 4 CPUs allowed, 4 physical cores, no quota/,
+    );
     const cpus = { affinity: 8, cores: 4, quota: 2.5, threads: 2 };
     const limited = { ...healthy, addon: { ...healthy.addon, info: { ...info, cpus } } };
     expect(renderReport(limited, [])).toMatch(/threads +2 by default: .*a quota of 2.5 CPUs; the quota decides/);

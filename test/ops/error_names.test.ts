@@ -48,6 +48,7 @@ describe('errors', () => {
   it('of the memory limit name the function', () => {
     const { limitBytes } = engine.memory();
     const x = zeros([1000]);
+    engine.trimMemory();
     engine.setMemoryLimit(engine.memory().liveBytes);
     try {
       expect(() => engine.exp(x)).toThrow(engine.OutOfMemoryError);

@@ -116,7 +116,9 @@ describe('in-place ops', () => {
   ])('%s refuses an expanded view, whose elements are one in memory, naming itself', (name, op) => {
     const one = tensor([5]);
     expect(() => op(expand(one, [3]))).toThrow(ShapeError);
-    expect(() => op(expand(one, [3]))).toThrow(new RegExp(`^${name}: .*expanded.*\\[3\\]|^${name}: .*\\[3\\].*expanded`));
+    expect(() => op(expand(one, [3]))).toThrow(
+      new RegExp(`^${name}: .*expanded.*\\[3\\]|^${name}: .*\\[3\\].*expanded`),
+    );
     expect(values(one)).toEqual([5]);
     // Of one element or none nothing is written twice.
     op(expand(one, [1, 1]));

@@ -110,7 +110,9 @@ describe('tidyAsync', () => {
     let late: Promise<Tensor> | undefined;
     await tidyAsync(async () => {
       await tidyAsync(async () => {
-        late = nextTurn().then(() => nextTurn()).then(() => tensor([7]));
+        late = nextTurn()
+          .then(() => nextTurn())
+          .then(() => tensor([7]));
         await nextTurn();
       });
       await late;

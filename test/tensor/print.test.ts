@@ -16,11 +16,7 @@ describe('printing', () => {
       'tensor([[1],\n        [2],\n        [3]], shape=[3, 1], uint8, cpu)',
     ],
     ['a leaf', () => tensor([1], { requiresGrad: true }), 'tensor([1.0000], shape=[1], float32, cpu, requiresGrad)'],
-    [
-      'a result',
-      () => exp(tensor([0], { requiresGrad: true })),
-      'tensor([1.0000], shape=[1], float32, cpu, grad=exp)',
-    ],
+    ['a result', () => exp(tensor([0], { requiresGrad: true })), 'tensor([1.0000], shape=[1], float32, cpu, grad=exp)'],
   ])('%s', (_, make, text) => {
     expect(inspect(make())).toBe(text);
     expect(String(make())).toBe(text);

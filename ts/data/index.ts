@@ -20,7 +20,13 @@ export {
   type SamplerCursor,
   type SamplerOptions,
 } from './sampler';
-export { buildSudokuDataset, type BuildOptions, type BuildReport, type SplitSummary, type SudokuOrigin } from './sudoku/build';
+export {
+  buildSudokuDataset,
+  type BuildOptions,
+  type BuildReport,
+  type SplitSummary,
+  type SudokuOrigin,
+} from './sudoku/build';
 export { importSudokuCsv, type BadRow, type ImportOptions, type ImportResult } from './sudoku/csv';
 export { blanksOf, enumerateSolutions, generateSudoku, type GenerateOptions } from './sudoku/generate';
 export { geometryOf, geometryOfSize, type Geometry, type Grid } from './sudoku/geometry';

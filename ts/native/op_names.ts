@@ -21,5 +21,5 @@ export function publicName(op: string): string {
 export function underName(message: string, op: string, called: string): string {
   for (const prefix of [`${op}: `, `${op}_: `])
     if (message.startsWith(prefix)) return `${called}: ${message.slice(prefix.length)}`;
-  return message.startsWith('cannot allocate') ? `${called}: ${message}` : message;
+  return /^[\w.]+: /.test(message) ? message : `${called}: ${message}`;
 }

@@ -38,7 +38,9 @@ export function indexSelect(x: Tensor, dim: number, ids: Tensor): Tensor {
 /** Rows of `weight` [V, D]: ids [...] int32 give [..., D]. indexSelect on the first dimension. */
 export function embedding(weight: Tensor, ids: Tensor): Tensor {
   return calledAs('embedding', 'index_select', () =>
-    indexSelectOp.one([requireTensor('embedding', 'weight', weight), requireTensor('embedding', 'ids', ids)], { dim: 0 }),
+    indexSelectOp.one([requireTensor('embedding', 'weight', weight), requireTensor('embedding', 'ids', ids)], {
+      dim: 0,
+    }),
   );
 }
 

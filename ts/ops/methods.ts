@@ -22,7 +22,8 @@ import * as unary from './unary';
 const { add, add_, div, div_, mul, mul_, neg, neg_, sub, sub_ } = arithmetic;
 const { eq, ge, gt, isFinite, le, logicalAnd, logicalNot, logicalOr, logicalXor, lt, ne } = compare;
 const { maximum, minimum, pow, pow_, square } = power;
-const { abs, clamp, clamp_, cos, exp, exp_, floor, gelu, log, reciprocal, relu, rsqrt, sigmoid, sign, silu, sin } = unary;
+const { abs, clamp, clamp_, cos, exp, exp_, floor, gelu, log, reciprocal, relu, rsqrt, sigmoid, sign, silu, sin } =
+  unary;
 const { round, sqrt, sqrt_, tanh } = unary;
 
 const functions = {

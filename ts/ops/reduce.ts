@@ -133,7 +133,10 @@ function varianceAs(op: string, x: Tensor, dims: ReduceDims, options: VarOptions
   if (typeof correction !== 'number' || Number.isNaN(correction))
     throw new ArgumentError(`${op}: correction must be a number, got ${describe(correction)}`);
   const wide = requireTensor(op, 'x', x).dtype === 'bfloat16' ? cast(x, 'float32') : x;
-  const centred = sub(wide, calledAs(op, 'mean', () => meanOp.one([wide], { dims: attrs.dims, keepdim: true })));
+  const centred = sub(
+    wide,
+    calledAs(op, 'mean', () => meanOp.one([wide], { dims: attrs.dims, keepdim: true })),
+  );
   const squares = sumOp.one([square(centred)], attrs);
   const n = product(x.shape) / Math.max(1, squares.size);
   const result = div(squares, Math.max(0, n - correction));

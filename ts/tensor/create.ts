@@ -143,12 +143,7 @@ export function full(shape: readonly number[], value: number | boolean, options:
 }
 
 /** `full` for a function of another name, which errors name. */
-export function fullAs(
-  op: string,
-  shape: readonly number[],
-  value: number | boolean,
-  options: TensorOptions,
-): Tensor {
+export function fullAs(op: string, shape: readonly number[], value: number | boolean, options: TensorOptions): Tensor {
   checkOptions(op, options);
   checkShape(op, shape);
   if (typeof value !== 'number' && typeof value !== 'boolean')

@@ -95,8 +95,7 @@ class Leaks {
   list(): LiveTensor[] {
     const live: LiveTensor[] = [];
     for (const [id, stack] of this.#stacks) {
-      if (addon().isLive(id))
-        live.push({ shape: addon().shape(id), dtype: DTYPES[addon().dtype(id)] as DType, stack });
+      if (addon().isLive(id)) live.push({ shape: addon().shape(id), dtype: DTYPES[addon().dtype(id)] as DType, stack });
       else this.#stacks.delete(id);
     }
     return live;
