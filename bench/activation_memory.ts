@@ -1,10 +1,10 @@
-/** What a training step needs beside weights, optimiser and carry, for many cycle counts. */
+/** What a training step needs beside weights, optimizer and carry, for many cycle counts. */
 import { memory as engineMemory, resetPeakMemory, setNumThreads } from '../ts/native/runtime';
 import { type BenchOptions, type Report, type Subject, toRow } from './harness';
 import { departureFromLine } from './statistics';
 import { type Size, Workload } from './workload';
 
-const SIZE: Size = { hidden: 64, layers: 1, batch: 4, seq: 80, vocab: 11 };
+const SIZE: Size = { hidden: 64, layers: 1, heads: 1, batch: 4, seq: 80, vocab: 11 };
 const CYCLES = [2, 4, 8, 16];
 const QUICK_CYCLES = [2, 3];
 const MIB = 2 ** 20;
@@ -13,7 +13,7 @@ const MIB = 2 ** 20;
 function activations(hCycles: number, lCycles: number, gradSteps: 1 | 'full'): number {
   const workload = new Workload(SIZE, { hCycles, lCycles, gradSteps });
   try {
-    // The first step makes the optimiser's state and packs weights; both stay.
+    // The first step makes the optimizer's state and packs weights; both stay.
     workload.step();
     const { liveBytes } = engineMemory();
     resetPeakMemory();
@@ -56,7 +56,7 @@ function weighAll(gradSteps: 1 | 'full', options: BenchOptions, report: Report):
 
 export const activationMemory: Subject = {
   name: 'activations',
-  title: 'memory of a training step beside weights, optimiser and carry, for hCycles x lCycles',
+  title: 'memory of a training step beside weights, optimizer and carry, for hCycles x lCycles',
   run(options, report) {
     setNumThreads(options.threads);
     weighAll(1, options, report);

@@ -14,9 +14,9 @@ import { interleave, type Report, type Subject, timeMs, toRow } from './harness'
 import { configOf, type Size, sizeName } from './workload';
 
 const SIZES: readonly Size[] = [
-  { hidden: 512, layers: 4, batch: 8, seq: 81, vocab: 11 },
-  { hidden: 128, layers: 2, batch: 32, seq: 81, vocab: 11 },
-  { hidden: 64, layers: 1, batch: 32, seq: 16, vocab: 6 },
+  { hidden: 512, layers: 4, heads: 8, batch: 8, seq: 81, vocab: 11 },
+  { hidden: 128, layers: 2, heads: 8, batch: 32, seq: 81, vocab: 11 },
+  { hidden: 64, layers: 1, heads: 1, batch: 32, seq: 16, vocab: 6 },
 ];
 const ROUNDS = 11;
 const SETTLE_MS = 5;

@@ -10,10 +10,10 @@ import { type Size, sizeName } from './workload';
 
 const CASES: readonly { size: Size; atLeast: number }[] = [
   // At most half of PyTorch's, and at most 0.7.
-  { size: { hidden: 128, layers: 2, batch: 32, seq: 81, vocab: 11 }, atLeast: 2 },
-  { size: { hidden: 512, layers: 4, batch: 8, seq: 81, vocab: 11 }, atLeast: 1 / 0.7 },
+  { size: { hidden: 128, layers: 2, heads: 8, batch: 32, seq: 81, vocab: 11 }, atLeast: 2 },
+  { size: { hidden: 512, layers: 4, heads: 8, batch: 8, seq: 81, vocab: 11 }, atLeast: 1 / 0.7 },
 ];
-const QUICK_SIZE: Size = { hidden: 64, layers: 1, batch: 2, seq: 16, vocab: 6 };
+const QUICK_SIZE: Size = { hidden: 64, layers: 1, heads: 1, batch: 2, seq: 16, vocab: 6 };
 const STEPS = 3;
 const PROCESSES = 3;
 const MIB = 2 ** 20;
@@ -29,7 +29,7 @@ async function weigh(program: string, args: readonly string[]): Promise<number> 
 
 export const memory: Subject = {
   name: 'memory',
-  title: 'peak RSS of setup and three training steps, less RSS after import, with optimisers, in fresh processes',
+  title: 'peak RSS of setup and three training steps, less RSS after import, with optimizers, in fresh processes',
   async run(options, report) {
     const python = await fairTorchPython('memory', options, report);
     const child = path.join(__dirname, 'memory_child.js');

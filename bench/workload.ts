@@ -24,18 +24,18 @@ import type { Tensor } from '../ts/tensor/tensor';
 export interface Size {
   hidden: number;
   layers: number;
+  heads: number;
   batch: number;
   seq: number;
   vocab: number;
 }
 
-const HEAD_DIM = 64;
 const LEARNING_RATE = 1e-4;
 
-export function configOf({ hidden, layers, seq, vocab }: Size, settings: Partial<ModelSettings> = {}): ModelConfig {
+export function configOf({ hidden, layers, heads, seq, vocab }: Size, settings: Partial<ModelSettings> = {}): ModelConfig {
   return modelConfig({
     hidden,
-    nHeads: Math.max(1, hidden / HEAD_DIM),
+    nHeads: heads,
     hLayers: layers,
     lLayers: layers,
     seqLen: seq,
@@ -44,16 +44,17 @@ export function configOf({ hidden, layers, seq, vocab }: Size, settings: Partial
   });
 }
 
-export function sizeName({ hidden, layers, batch, seq }: Size): string {
-  return `hidden ${hidden}, ${layers}+${layers} layers, batch ${batch}, seq ${seq}`;
+export function sizeName({ hidden, layers, heads, batch, seq }: Size): string {
+  return `hidden ${hidden}, ${layers}+${layers} layers, ${heads} heads, batch ${batch}, seq ${seq}`;
 }
 
-/** Floating-point operations of one block: the linear maps and the two attention products. */
-function blockFlops(config: ModelConfig, batch: number): number {
+/** Floating-point operations of one block: the linear maps and the two attention products, for outTokens of its tokens. */
+function blockFlops(config: ModelConfig, batch: number, outTokens = totalSeqLen(config)): number {
   const { hidden, expansion } = config;
   const tokens = totalSeqLen(config);
   const inner = swigluInnerSize(hidden, expansion);
-  return batch * tokens * (2 * (4 * hidden * hidden + 3 * hidden * inner) + 4 * tokens * hidden);
+  const qkv = tokens * 2 * 3 * hidden * hidden;
+  return batch * (qkv + outTokens * (2 * (hidden * hidden + 3 * hidden * inner) + 4 * tokens * hidden));
 }
 
 /** Of one recurrence. */
@@ -62,12 +63,16 @@ export function forwardFlops(config: ModelConfig, batch: number): number {
   return blockFlops(config, batch) * hCycles * (lCycles * lLayers + hLayers);
 }
 
-/** Of a training step: two recurrences, and backward (twice the forward) through the calls that carry gradient. */
+/**
+ * Of a training step: two recurrences, the last block of the second for one token, and backward (twice the forward)
+ * through the calls that carry gradient.
+ */
 export function stepFlops(config: ModelConfig, batch: number): number {
   const { lCycles, hLayers, lLayers } = config;
   const lCalls = gradLSteps(config);
   const hCalls = Math.ceil(lCalls / lCycles);
-  return 2 * forwardFlops(config, batch) + 2 * blockFlops(config, batch) * (lCalls * lLayers + hCalls * hLayers);
+  const forward = 2 * forwardFlops(config, batch) - blockFlops(config, batch) + blockFlops(config, batch, 1);
+  return forward + 2 * blockFlops(config, batch) * (lCalls * lLayers + hCalls * hLayers);
 }
 
 function disposeAll(tensors: Iterable<Tensor>): void {
@@ -117,7 +122,7 @@ export class Workload {
     });
   }
 
-  /** One training step: two recurrences, backward, both optimisers; the carry goes on. @returns the loss a row */
+  /** One training step: two recurrences, backward, both optimizers; the carry goes on. @returns the loss a row */
   step(): number {
     const old = this.#carry;
     const { carry, loss } = tidy(() => {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""HRM in plain PyTorch, the peer of the benches: `parity DIR`, `serve`, `memory`, `time`. See README.md beside it."""
+"""HRM in plain PyTorch, the peer of the benches: `parity DIR...`, `serve`, `memory`, `time`, `rows`. See README.md."""
 
 import argparse
 import json
@@ -25,9 +25,19 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest='command', required=True)
     parity = commands.add_parser('parity', help='compare with reference outputs, tensor by tensor')
-    parity.add_argument('directory')
+    parity.add_argument('directory', nargs='+', help='a set of reference outputs, or a folder of such sets')
     parity.add_argument('--device', default='cpu')
+    parity.add_argument('--mode', default='plain', help='plain, or a mode of the yardstick: eager, compile, graph, ...')
     parity.add_argument('--threads', type=int, default=1)
+    parity.add_argument('--dtype', default='float32', choices=('float32', 'bfloat16'), help='of the forward pass')
+    parity.add_argument(
+        '--attention', default='auto', choices=('auto', 'products'), help='products: not the fused one of 2.x'
+    )
+    rows = commands.add_parser('rows', help='rows of the yardstick: names on stdin, one answer a line')
+    rows.add_argument('--list', action='store_true', help='list the rows and leave')
+    rows.add_argument('--device', default='cuda')
+    rows.add_argument('--parity', help='folder with folders of reference outputs')
+    rows.add_argument('--rehearsal', action='store_true', help='tiny sizes, whose figures say nothing')
     commands.add_parser('serve', help='answer requests, one JSON object a line')
     for name, text in (('memory', 'peak memory of setup and training steps'), ('time', 'medians of forward and step')):
         command = commands.add_parser(name, help=text)
@@ -60,10 +70,15 @@ def main():
     fair_environment()
     if args.command == 'parity':
         import torch
-        from torch_peer import parity
+        from torch_peer import model, parity
 
+        model.HAS_SDPA = model.HAS_SDPA and args.attention == 'auto'
         torch.set_num_threads(args.threads)
-        return 0 if parity.run(args.directory, args.device) else 1
+        return 0 if parity.run_all(args.directory, args.device, args.mode, args.dtype) else 1
+    if args.command == 'rows':
+        from torch_peer import answer
+
+        return answer.main(args)
     from torch_peer import serve
 
     if args.command == 'serve':

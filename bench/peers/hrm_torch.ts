@@ -113,7 +113,7 @@ export class TorchPeer {
     return this.#request<{ ms: number }>({ cmd: 'forward' });
   }
 
-  /** One training step: both recurrences, backward, both optimisers. */
+  /** One training step: both recurrences, backward, both optimizers. */
   step(): Promise<PeerStep> {
     return this.#request<PeerStep>({ cmd: 'step' });
   }

@@ -1,5 +1,6 @@
 #include "core/allocator.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <fstream>
@@ -13,8 +14,10 @@ namespace hrm {
 
 namespace {
 constexpr size_t kAlignment = 64;
-// Cached memory may be this large, or as large as what is live, before freed blocks go back to the system.
-constexpr size_t kMaxIdleCache = size_t{64} << 20;
+// The pool may always hold this much.
+constexpr size_t kMinPool = size_t{64} << 20;
+// Some training steps: a peak that has not come again for this many allocations is forgotten.
+constexpr size_t kWindow = 8192;
 // Larger blocks come from mmap: malloc keeps freed blocks of this size in a heap that fragments and never shrinks (a
 // loop with 80 MB live grew to 600 MB).
 constexpr size_t kMapBytes = size_t{256} << 10;
@@ -43,50 +46,79 @@ size_t Allocator::size_class(size_t n_bytes) {
   return (n_bytes + step - 1) / step * step;
 }
 
+// Live and cached bytes that the pool may hold. The sixteenth is for blocks of classes that do not fit each other.
+size_t Allocator::pool_bytes() const {
+  const size_t recent = std::max(window_peak_, previous_window_peak_);
+  return std::min(limit_, std::max(kMinPool, recent + recent / 16));
+}
+
+void Allocator::note_allocation() {
+  peak_ = std::max(peak_, live_);
+  window_peak_ = std::max(window_peak_, live_);
+  if (++allocations_ % kWindow == 0) {
+    previous_window_peak_ = window_peak_;
+    window_peak_ = live_;
+    evict_down_to(pool_bytes());
+  }
+}
+
 void *Allocator::allocate(size_t n_bytes) {
   if (n_bytes > (SIZE_MAX >> 4))
     fail(Code::kOutOfMemory, "cannot allocate ", n_bytes, " bytes: the memory limit is ", limit_, " bytes");
   const size_t size = size_class(n_bytes);
-  auto &list = free_[size];
   void *block = nullptr;
-  if (!list.empty()) {
-    block = list.back();
-    list.pop_back();
-    cached_ -= size;
-  } else {
-    if (live_ + cached_ + size > limit_)
-      trim();
-    if (live_ + size <= limit_)
+  if (live_ + size <= limit_) {
+    FreeList &list = free_[size];
+    list.last_used = allocations_;
+    if (!list.blocks.empty()) {
+      block = list.blocks.back();
+      list.blocks.pop_back();
+      cached_ -= size;
+    } else {
+      const size_t pool = pool_bytes();
+      evict_down_to(pool > size ? pool - size : 0);
       block = system_allocate(size);
-    if (block == nullptr)
-      fail(Code::kOutOfMemory, "cannot allocate ", n_bytes, " bytes: ", live_, " bytes are live, the memory limit is ",
-           limit_, " bytes (setMemoryLimit)");
-    ++system_allocations_;
+      ++system_allocations_;
+    }
   }
+  if (block == nullptr)
+    fail(Code::kOutOfMemory, "cannot allocate ", n_bytes, " bytes: ", live_, " bytes are live, the memory limit is ",
+         limit_, " bytes (setMemoryLimit)");
   live_ += size;
-  if (live_ > peak_)
-    peak_ = live_;
+  note_allocation();
   return block;
 }
 
 void Allocator::release(void *block, size_t n_bytes) {
   const size_t size = size_class(n_bytes);
+  free_[size].blocks.push_back(block);
   live_ -= size;
-  if (cached_ + size > kMaxIdleCache && cached_ + size > live_) {
-    system_free(block, size);
-    return;
-  }
-  free_[size].push_back(block);
   cached_ += size;
+  if (live_ + cached_ > limit_)
+    evict_down_to(limit_);
 }
 
-void Allocator::trim() {
-  for (auto &[size, blocks] : free_) {
-    for (void *block : blocks)
-      system_free(block, size);
-    blocks.clear();
+// Frees cached blocks, those of the size that was not asked for longest first, until live and cached bytes fit.
+void Allocator::evict_down_to(size_t n_bytes) {
+  while (cached_ > 0 && live_ + cached_ > n_bytes) {
+    auto oldest = free_.end();
+    for (auto it = free_.begin(); it != free_.end(); ++it)
+      if (!it->second.blocks.empty() && (oldest == free_.end() || it->second.last_used < oldest->second.last_used))
+        oldest = it;
+    auto &[size, list] = *oldest;
+    while (!list.blocks.empty() && live_ + cached_ > n_bytes) {
+      system_free(list.blocks.back(), size);
+      list.blocks.pop_back();
+      cached_ -= size;
+    }
   }
-  cached_ = 0;
+}
+
+void Allocator::trim() { evict_down_to(0); }
+
+void Allocator::set_limit(size_t limit) {
+  limit_ = limit;
+  evict_down_to(limit);
 }
 
 size_t physical_memory() {

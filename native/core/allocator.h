@@ -6,8 +6,10 @@
 namespace hrm {
 
 // Pooled host memory with a budget. One per environment, used on its JavaScript thread only.
-// Freed blocks are kept by size class and reused; the budget is checked before asking the system, because overcommit
-// means that malloc alone cannot say no.
+// Freed blocks are kept by size class and reused, as long as live and kept bytes together stay below what was live at
+// the recent peak: a steady loop stops asking the system after its first rounds, and the pool never holds more than the
+// loop once needed. The budget is checked before asking the system, because overcommit means that malloc alone cannot
+// say no.
 class Allocator {
 public:
   explicit Allocator(size_t limit) : limit_(limit) {}
@@ -27,15 +29,26 @@ public:
   size_t limit() const { return limit_; }
   // Counts calls that had to ask the system: constant over a steady loop ("no allocation after warm-up").
   size_t system_allocations() const { return system_allocations_; }
-  void set_limit(size_t limit) { limit_ = limit; }
+  // Gives cached blocks back that the new limit has no room for; what is live stays.
+  void set_limit(size_t limit);
   void reset_peak() { peak_ = live_; }
 
 private:
+  struct FreeList {
+    std::vector<void *> blocks;
+    size_t last_used = 0; // number of the allocation that took from it last
+  };
+
   static size_t size_class(size_t n_bytes);
+  size_t pool_bytes() const;
+  void evict_down_to(size_t n_bytes);
+  void note_allocation();
 
   size_t limit_;
-  size_t live_ = 0, cached_ = 0, peak_ = 0, system_allocations_ = 0;
-  std::unordered_map<size_t, std::vector<void *>> free_;
+  size_t live_ = 0, cached_ = 0, peak_ = 0, system_allocations_ = 0, allocations_ = 0;
+  // Largest live_ in this window of allocations and in the one before.
+  size_t window_peak_ = 0, previous_window_peak_ = 0;
+  std::unordered_map<size_t, FreeList> free_;
 };
 
 // 80% of the smaller of physical memory and the cgroup limit.

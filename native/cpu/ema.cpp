@@ -8,7 +8,7 @@ namespace hrm {
 
 namespace {
 
-constexpr int64_t kTaskElements = 32768;
+constexpr int64_t kEmaTaskElements = 32768;
 
 template <class T> void update(Call &call, int index, double decay) {
   using Op = ops::ema;
@@ -17,9 +17,9 @@ template <class T> void update(Call &call, int index, double decay) {
   const T *w = call.in.at(Op::kWeights, index).data<T>();
   const T keep = static_cast<T>(decay), take = static_cast<T>(1 - decay);
   const int64_t n = average.size();
-  call.context.pool->parallel_for((n + kTaskElements - 1) / kTaskElements, [&](int64_t task, int) {
-    const int64_t end = std::min(n, (task + 1) * kTaskElements);
-    for (int64_t i = task * kTaskElements; i < end; ++i)
+  call.context.pool->parallel_for((n + kEmaTaskElements - 1) / kEmaTaskElements, [&](int64_t task, int) {
+    const int64_t end = std::min(n, (task + 1) * kEmaTaskElements);
+    for (int64_t i = task * kEmaTaskElements; i < end; ++i)
       a[i] = keep * a[i] + take * w[i];
   });
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "cpu/check_indices.h"
 #include "ops/registry.h"
 
 namespace hrm {
@@ -11,23 +12,6 @@ namespace {
 
 constexpr int64_t kTaskBytes = 64 << 10;
 constexpr int64_t kTaskElements = 16384;
-
-void check_indices(const char *op, const Tensor &index, int64_t size) {
-  const int32_t *values = index.data<int32_t>();
-  for (int64_t i = 0, n = index.size(); i < n; ++i) {
-    if (values[i] >= 0 && values[i] < size)
-      continue;
-    Dims at = index.shape;
-    int64_t rest = i;
-    for (int d = at.rank - 1; d >= 0; --d) {
-      at[d] = rest % index.shape[d];
-      rest /= index.shape[d];
-    }
-    if (size == 0)
-      fail(Code::kArgument, op, ": the dimension is empty, got index ", values[i], " at ", at);
-    fail(Code::kArgument, op, ": indices must be in 0..", size - 1, ", got ", values[i], " at ", at);
-  }
-}
 
 // Sizes before, of and behind a dimension.
 struct Split {

@@ -27,6 +27,10 @@ const char *cpu_name();
   (::hrm::cpu::isa() == ::hrm::cpu::Isa::kAvx512 ? ::hrm::cpu::avx512::name(__VA_ARGS__)                               \
    : ::hrm::cpu::isa() == ::hrm::cpu::Isa::kAvx2 ? ::hrm::cpu::avx2::name(__VA_ARGS__)                                 \
                                                  : ::hrm::cpu::base::name(__VA_ARGS__))
+/** The same for functions on float64, which AVX-512 takes from AVX2 (cpu/simd/begin.h). */
+#define HRM_ISA_CALL_F64(name, ...)                                                                                    \
+  (::hrm::cpu::isa() >= ::hrm::cpu::Isa::kAvx2 ? ::hrm::cpu::avx2::name(__VA_ARGS__)                                   \
+                                               : ::hrm::cpu::base::name(__VA_ARGS__))
 /** Declares what HRM_ISA_CALL calls. */
 #define HRM_ISA_DECLARE(declaration)                                                                                   \
   namespace hrm::cpu::base {                                                                                           \
@@ -40,6 +44,7 @@ const char *cpu_name();
   }
 #else
 #define HRM_ISA_CALL(name, ...) ::hrm::cpu::base::name(__VA_ARGS__)
+#define HRM_ISA_CALL_F64(name, ...) ::hrm::cpu::base::name(__VA_ARGS__)
 #define HRM_ISA_DECLARE(declaration)                                                                                   \
   namespace hrm::cpu::base {                                                                                           \
   declaration;                                                                                                         \

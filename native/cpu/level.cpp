@@ -18,8 +18,8 @@ void cpu::level(Call &call) {
     const auto shape = ops::block_shape<T>(call.in, h, attrs.nHeads, Op::check(call.in, attrs), attrs.eps, Op::kCos);
     std::vector<SavedBlock<T>> saved;
     if (attrs.keep) {
-      T *parts[8];
-      for (int i = 0; i < 8; ++i)
+      T *parts[kSavedParts];
+      for (int i = 0; i < kSavedParts; ++i)
         parts[i] = call.out[static_cast<size_t>(Op::kQkv + i)].data<T>();
       saved = saved_blocks<T>(shape, h.shape[0], blocks.size(), parts);
     }
@@ -32,9 +32,10 @@ void cpu::level(Call &call) {
 
 HRM_SCHEMA(level) {
   using Attrs = ops::level::Attrs;
-  Schema s{{in("h"), optional("cos"), optional("sin"), list("wQkv"), list("wO"), list("wGateUp"), list("wDown")},
+  Schema s{{in("h"), optional("cos"), optional("sin"), list("wQkv"), list("wO"), list("wGateUp"), list("wDown"),
+            list("wTGateUp"), list("wTDown")},
            {HRM_ATTR(Attrs, nHeads), HRM_ATTR(Attrs, eps), HRM_ATTR(Attrs, keep)}};
-  s.outputs = {"y", "qkv", "attention", "lse", "y1", "r1", "gateUp", "r2", "inner"};
+  s.outputs = {"y", "qkv", "attention", "lse", "y1", "r1", "gateUp", "r2", "inner", "tGateUp"};
   s.rule = &erase_rule<Attrs, ops::level::rule>;
   return s;
 }

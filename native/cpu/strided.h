@@ -2,6 +2,7 @@
 // Walks N operands of one shape in step: dimensions that lie one behind the other are merged, so that most calls are
 // one flat loop, and the rest is cut into tasks whose borders depend on the shape only.
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <type_traits>
 
@@ -19,6 +20,10 @@ inline Dims broadcast_strides(const Dims &shape, const Dims &strides, const Dims
     out[i] = i < lead || (shape[i - lead] == 1 && target[i] != 1) ? 0 : strides[i - lead];
   return out;
 }
+
+// Copies the elements of a view, whatever they mean, to another place of the same shape. Strides are in elements.
+void copy_elements(ThreadPool &pool, size_t item_size, const Dims &shape, const void *from, const Dims &from_strides,
+                   void *to, const Dims &to_strides);
 
 template <int N> class StridedLoop {
 public:
@@ -80,18 +85,27 @@ private:
     const auto task = [&](int64_t index, int) {
       const int64_t piece = index % pieces, first = index / pieces * rows_per_task;
       const int64_t begin = piece * kTaskElements, count = std::min(n - begin, kTaskElements);
-      for (int64_t row = first; row < std::min(rows, first + rows_per_task); ++row) {
-        int64_t offsets[N];
+      int64_t at[kMaxRank], offsets[N];
+      for (int k = 0; k < N; ++k)
+        offsets[k] = begin * steps[k];
+      int64_t rest = first;
+      for (int d = shape_.rank - 2; d >= 0; --d) {
+        at[d] = rest % shape_[d];
+        rest /= shape_[d];
         for (int k = 0; k < N; ++k)
-          offsets[k] = begin * steps[k];
-        int64_t rest = row;
-        for (int d = shape_.rank - 2; d >= 0; --d) {
-          const int64_t i = rest % shape_[d];
-          rest /= shape_[d];
-          for (int k = 0; k < N; ++k)
-            offsets[k] += i * strides_[k][d];
-        }
+          offsets[k] += at[d] * strides_[k][d];
+      }
+      for (int64_t row = first, end = std::min(rows, first + rows_per_task); row < end; ++row) {
         inner(fn, offsets, steps, count);
+        // The next row, as an odometer counts.
+        for (int d = shape_.rank - 2; d >= 0; --d) {
+          const bool carries = ++at[d] == shape_[d];
+          for (int k = 0; k < N; ++k)
+            offsets[k] += carries ? strides_[k][d] * (1 - shape_[d]) : strides_[k][d];
+          if (!carries)
+            break;
+          at[d] = 0;
+        }
       }
     };
     if (pieces * row_tasks == 1)

@@ -121,6 +121,22 @@ struct gelu_tanh_grad {
   }
 };
 
+// ---- losses of a logit x and a probability t -----------------------------------------------------------------------
+
+// max(x, 0) - x t + log(1 + exp(-|x|)), in double: there are few of these, and the parts cancel.
+struct bce_with_logits {
+  template <class M, class T> HRM_HD T of(T x, T t) const {
+    return M::each(
+        [](double v, double p) { return v * ((v >= 0 ? 1.0 : 0.0) - p) + std::log1p(std::exp(-std::fabs(v))); }, x, t);
+  }
+};
+// Its derivative by x: sigmoid(x) - t.
+struct bce_with_logits_slope {
+  template <class M, class T> HRM_HD T of(T x, T t) const {
+    return M::each([](double v, double p) { return 1.0 / (1.0 + std::exp(-v)) - p; }, x, t);
+  }
+};
+
 // ---- one operand -----------------------------------------------------------------------------------------------
 
 struct neg {
@@ -207,35 +223,35 @@ struct gelu_tanh {
   }
 };
 
-// ---- comparisons: bool from two numbers; false where either is NaN, ne true ---------------------------------------
+// ---- comparisons: bool from two numbers, masks from two vectors; false where either is NaN, ne true ----------------
 
 struct eq {
-  template <class T> HRM_HD bool operator()(T a, T b) const { return a == b; }
+  template <class T> HRM_HD auto operator()(T a, T b) const { return a == b; }
 };
 struct ne {
-  template <class T> HRM_HD bool operator()(T a, T b) const { return a != b; }
+  template <class T> HRM_HD auto operator()(T a, T b) const { return a != b; }
 };
 struct lt {
-  template <class T> HRM_HD bool operator()(T a, T b) const { return a < b; }
+  template <class T> HRM_HD auto operator()(T a, T b) const { return a < b; }
 };
 struct le {
-  template <class T> HRM_HD bool operator()(T a, T b) const { return a <= b; }
+  template <class T> HRM_HD auto operator()(T a, T b) const { return a <= b; }
 };
 struct gt {
-  template <class T> HRM_HD bool operator()(T a, T b) const { return a > b; }
+  template <class T> HRM_HD auto operator()(T a, T b) const { return a > b; }
 };
 struct ge {
-  template <class T> HRM_HD bool operator()(T a, T b) const { return a >= b; }
+  template <class T> HRM_HD auto operator()(T a, T b) const { return a >= b; }
 };
 // Anything but 0 is true, NaN included.
 struct logical_and {
-  template <class T> HRM_HD bool operator()(T a, T b) const { return (a != T(0)) & (b != T(0)); }
+  template <class T> HRM_HD auto operator()(T a, T b) const { return (a != T{}) & (b != T{}); }
 };
 struct logical_or {
-  template <class T> HRM_HD bool operator()(T a, T b) const { return (a != T(0)) | (b != T(0)); }
+  template <class T> HRM_HD auto operator()(T a, T b) const { return (a != T{}) | (b != T{}); }
 };
 struct logical_xor {
-  template <class T> HRM_HD bool operator()(T a, T b) const { return (a != T(0)) != (b != T(0)); }
+  template <class T> HRM_HD auto operator()(T a, T b) const { return (a != T{}) != (b != T{}); }
 };
 
 } // namespace HRM_NUMERICS

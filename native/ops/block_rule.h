@@ -5,29 +5,48 @@
 
 namespace hrm::ops {
 
-// Where the four lists of block weights begin among an op's arguments: qkv, o, gateUp, down.
+// F of the SwiGLU over the hidden axis, F' of that over the sequence. 0: no blocks; F' also where attention mixes
+// tokens.
+struct InnerSizes {
+  int64_t hidden = 0, sequence = 0;
+};
+
+// Where the lists of block weights begin among an op's arguments: gateUp and down; qkv and o of blocks that mix tokens
+// by attention; tGateUp and tDown of blocks that mix them by a SwiGLU over the sequence. Either of the latter are
+// empty.
 struct BlockLists {
+  enum List { kQkv, kO, kGateUp, kDown, kTGateUp, kTDown, kCount };
   const char *op;
   int first;
 
-  int64_t count(const Args &in) const { return in.count(first); }
-  // F of the blocks, 0 for no blocks. Refuses lists of unequal length and weights of a wrong shape or dtype.
-  int64_t check(const Args &in, int64_t hidden, DType dtype) const {
-    constexpr const char *names[] = {"qkv", "o", "gateUp", "down"};
-    for (int slot = 1; slot < 4; ++slot)
-      if (in.count(first + slot) != in.count(first))
-        fail(Code::kShape, op, ": the lists of weights must be equally long, got ", in.count(first), " of qkv and ",
-             in.count(first + slot), " of ", names[slot]);
-    int64_t inner = 0;
-    for (int i = 0; i < in.count(first); ++i) {
-      const Tensor &down = in.at(first + 3, i);
-      if (down.shape.rank != 2 || down.shape[1] == 0)
-        fail(Code::kShape, op, ": down must have shape [D, F] with F >= 1, got ", down.shape);
+  int64_t count(const Args &in) const { return in.count(first + kGateUp); }
+  bool over_sequence(const Args &in) const { return in.count(first + kTGateUp) > 0 || in.count(first + kTDown) > 0; }
+  // Refuses lists of unequal length and weights of a wrong shape or dtype.
+  InnerSizes check(const Args &in, const Dims &state, DType dtype) const {
+    constexpr const char *names[] = {"qkv", "o", "gateUp", "down", "tGateUp", "tDown"};
+    const int64_t S = state[1], D = state[2];
+    const bool mlp = over_sequence(in);
+    if (mlp && (in.count(first + kQkv) > 0 || in.count(first + kO) > 0))
+      fail(Code::kArgument, op, ": blocks mix tokens by attention (qkv, o) or over the sequence (tGateUp, tDown), ",
+           "got weights of both");
+    const int lists[] = {kGateUp, kDown, mlp ? kTGateUp : kQkv, mlp ? kTDown : kO};
+    for (const int list : lists)
+      if (in.count(first + list) != count(in))
+        fail(Code::kShape, op, ": the lists of weights must be equally long, got ", count(in), " of gateUp and ",
+             in.count(first + list), " of ", names[list]);
+    InnerSizes inner;
+    for (int i = 0; i < count(in); ++i) {
       if (i == 0)
-        inner = down.shape[1];
-      const Dims expected[] = {
-          {3 * hidden, hidden}, {hidden, hidden}, {checked_mul(2, inner), hidden}, {hidden, inner}};
-      for (int slot = 0; slot < 4; ++slot) {
+        inner = {columns_of_down(in.at(first + kDown, 0), "down must have shape [D, F] with F >= 1, got "),
+                 mlp ? columns_of_down(in.at(first + kTDown, 0), "tDown must have shape [S, F'] with F' >= 1, got ")
+                     : 0};
+      const Dims expected[] = {{3 * D, D},
+                               {D, D},
+                               {checked_mul(2, inner.hidden), D},
+                               {D, inner.hidden},
+                               {checked_mul(2, inner.sequence), S},
+                               {S, inner.sequence}};
+      for (const int slot : lists) {
         const Tensor &w = in.at(first + slot, i);
         if (w.dtype != dtype)
           fail(Code::kDType, op, ": ", names[slot], " must be ", dtype, " as the states are, got ", w.dtype);
@@ -37,6 +56,13 @@ struct BlockLists {
       }
     }
     return inner;
+  }
+
+private:
+  int64_t columns_of_down(const Tensor &down, const char *expectation) const {
+    if (down.shape.rank != 2 || down.shape[1] == 0)
+      fail(Code::kShape, op, ": ", expectation, down.shape);
+    return down.shape[1];
   }
 };
 
@@ -55,9 +81,15 @@ inline void need_like(const char *op, const char *name, const Tensor &t, DType d
     fail(Code::kShape, op, ": ", name, " must have shape ", shape, ", got ", t.shape);
 }
 
-// Checks heads and the RoPE tables (optional arguments cosSlot and cosSlot + 1).
-inline void check_heads(const char *op, const Args &in, const Tensor &state, int64_t n_heads, int cos_slot) {
+// Checks heads and the RoPE tables (optional arguments cosSlot and cosSlot + 1), or that there are none.
+inline void check_heads(const BlockLists &lists, const Args &in, const Tensor &state, int64_t n_heads, int cos_slot) {
   const int64_t hidden = state.shape[2];
+  const char *op = lists.op;
+  if (lists.over_sequence(in)) {
+    if (in.has(cos_slot) || in.has(cos_slot + 1))
+      fail(Code::kArgument, op, ": cos and sin rotate q and k, which blocks that mix over the sequence do not have");
+    return;
+  }
   if (n_heads < 1 || hidden % n_heads != 0)
     fail(Code::kShape, op, ": nHeads must divide D = ", hidden, ", got ", n_heads);
   if (in.has(cos_slot) != in.has(cos_slot + 1))
@@ -79,17 +111,18 @@ inline void check_heads(const char *op, const Args &in, const Tensor &state, int
 }
 
 template <class T>
-cpu::BlockShape<T> block_shape(const Args &in, const Tensor &state, int64_t n_heads, int64_t inner, double eps,
-                               int cos_slot) {
-  const bool rope = in.has(cos_slot);
+cpu::BlockShape<T> block_shape(const Args &in, const Tensor &state, int64_t n_heads, const InnerSizes &inner,
+                               double eps, int cos_slot) {
+  const bool rope = in.has(cos_slot), heads = inner.sequence == 0;
   return {state.shape[1],
           state.shape[2],
-          n_heads,
-          inner,
+          heads ? n_heads : 1,
+          inner.hidden,
           static_cast<T>(eps),
           rope ? in[cos_slot].data<T>() : nullptr,
           rope ? in[cos_slot + 1].data<T>() : nullptr,
-          state.shape[2] / n_heads};
+          heads ? state.shape[2] / n_heads : 0,
+          inner.sequence};
 }
 
 inline void check_eps(const char *op, double eps) {

@@ -9,10 +9,6 @@ inline void check_index_dtype(const char *op, const char *name, const Tensor &in
     fail(Code::kDType, op, ": ", name, " must be int32, got ", index.dtype);
 }
 
-struct DimAttrs {
-  int64_t dim;
-};
-
 // shape with the dimension `dim` replaced by `with`.
 inline Dims replaced(const Dims &shape, int dim, const Dims &with) {
   Dims out;

@@ -3,8 +3,8 @@
 
 namespace hrm::ops {
 
-// Gradient of `level` from what it kept: gives dh [B, S, D] and the gradients of qkv, o, gateUp and down of the first
-// block, then of the second, and so on.
+// Gradient of `level` from what it kept: gives dh [B, S, D] and the gradients of the weights of the first block in the
+// order of the lists (those that are not empty), then of the second, and so on.
 struct level_backward {
   struct Attrs {
     int64_t nHeads;
@@ -22,24 +22,25 @@ struct level_backward {
     kGateUp,
     kR2,
     kInner,
+    kTGateUp,
     kCos,
     kSin,
     kWeights,
   };
 
-  static int64_t check(const Args &in, const Attrs &attrs) {
+  static InnerSizes check(const Args &in, const Attrs &attrs) {
     const char *op = "level_backward";
     const Tensor &h = in[kInput];
     need_state(op, "h", h);
     need_like(op, "dy", in[kDy], h.dtype, h.shape);
     need_like(op, "y", in[kY], h.dtype, h.shape);
-    check_heads(op, in, h, attrs.nHeads, kCos);
-    check_eps(op, attrs.eps);
     const BlockLists lists{op, kWeights};
+    check_heads(lists, in, h, attrs.nHeads, kCos);
+    check_eps(op, attrs.eps);
+    const InnerSizes inner = lists.check(in, h.shape, h.dtype);
     if (lists.count(in) == 0)
       fail(Code::kShape, op, ": needs at least one block");
-    const int64_t inner = lists.check(in, h.shape[2], h.dtype);
-    constexpr const char *names[] = {"qkv", "attention", "lse", "y1", "r1", "gateUp", "r2", "inner"};
+    constexpr const char *names[] = {"qkv", "attention", "lse", "y1", "r1", "gateUp", "r2", "inner", "tGateUp"};
     int slot = kQkv;
     for (const Dims &shape : level::saved_shapes(h.shape, lists.count(in), attrs.nHeads, inner)) {
       need_like(op, names[slot - kQkv], in[slot], h.dtype, shape);
@@ -49,12 +50,13 @@ struct level_backward {
   }
 
   static Plan rule(const Args &in, const Attrs &attrs) {
-    const int64_t inner = check(in, attrs);
+    const InnerSizes inner = check(in, attrs);
     const Tensor &h = in[kInput];
     Plan plan(h.dtype, h.shape);
-    for (int i = 0; i < in.count(kWeights); ++i)
-      for (int part = 0; part < 4; ++part)
-        plan.outputs.push_back({h.dtype, in.at(kWeights + part, i).shape});
+    for (int i = 0; i < BlockLists{"level_backward", kWeights}.count(in); ++i)
+      for (int list = 0; list < BlockLists::kCount; ++list)
+        if (in.count(kWeights + list) > 0)
+          plan.outputs.push_back({h.dtype, in.at(kWeights + list, i).shape});
     dispatch_state(h.dtype, [&](auto tag) {
       using T = typename decltype(tag)::type;
       plan.workspace_bytes = cpu::level_backward_workspace_bytes<T>(

@@ -81,6 +81,12 @@ public:
   int count(int slot) const { return begin_[slot + 1] - begin_[slot]; }
   const Tensor &at(int slot, int i) const { return *tensors_[begin_[slot] + i]; }
   int slots() const { return static_cast<int>(begin_.size()) - 1; }
+  bool any(DType dtype) const {
+    for (const Tensor *tensor : tensors_)
+      if (tensor->dtype == dtype)
+        return true;
+    return false;
+  }
   // Threads of the pool, for workspace sizes only: results must not depend on it.
   int n_threads() const { return n_threads_; }
 
@@ -154,5 +160,12 @@ template <class Attrs, Plan (*rule)(const Args &, const Attrs &)> Plan erase_rul
   return rule(in, *static_cast<const Attrs *>(attrs));
 }
 struct NoAttrs {};
+
+namespace ops {
+// Attributes of ops along one dimension.
+struct DimAttrs {
+  int64_t dim;
+};
+} // namespace ops
 
 } // namespace hrm

@@ -3,10 +3,6 @@
 
 namespace hrm::ops {
 
-struct DimAttrs {
-  int64_t dim;
-};
-
 // A contiguous tensor around one dimension: [outer, n, inner].
 struct AroundDim {
   int64_t outer = 1, n = 1, inner = 1;

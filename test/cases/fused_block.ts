@@ -16,11 +16,14 @@ interface Options {
   readonly rope: boolean;
   readonly eps: number;
   readonly layers: number;
+  /** Tokens mix by a SwiGLU over the sequence. */
+  readonly overSequence?: boolean;
 }
 interface LoopOptions extends Options {
   readonly hCycles: number;
   readonly lCycles: number;
   readonly gradSteps: number;
+  readonly hTokens?: number | undefined;
 }
 
 function tables(h: Tensor, nHeads: number): { cos: Tensor; sin: Tensor } {
@@ -39,9 +42,11 @@ function fusedOptions(h: Tensor, { nHeads, eps, rope }: Options): FusedOptions {
 }
 
 /** Blocks are given one after another, four tensors each. */
-function weightsOf(flat: readonly Tensor[]): FusedWeights {
+function weightsOf(flat: readonly Tensor[], overSequence = false): FusedWeights {
   const part = (k: number): Tensor[] => flat.filter((_, i) => i % 4 === k);
-  return { qkv: part(0), o: part(1), gateUp: part(2), down: part(3) };
+  return overSequence
+    ? { qkv: [], o: [], gateUp: part(0), down: part(1), tGateUp: part(2), tDown: part(3) }
+    : { qkv: part(0), o: part(1), gateUp: part(2), down: part(3), tGateUp: [], tDown: [] };
 }
 function blocksOf(flat: readonly Arr[]): Arr[][] {
   return Array.from({ length: flat.length / 4 }, (_, i) => flat.slice(4 * i, 4 * i + 4));
@@ -53,6 +58,16 @@ function blockShapes(hidden: number, inner: number, layers: number): number[][] 
     [hidden, hidden],
     [2 * inner, hidden],
     [hidden, inner],
+  ];
+  return Array.from({ length: layers }, () => one).flat();
+}
+
+function mixerBlockShapes(seqLen: number, hidden: number, inner: number, seqInner: number, layers: number): number[][] {
+  const one = [
+    [2 * inner, hidden],
+    [hidden, inner],
+    [2 * seqInner, seqLen],
+    [seqLen, seqInner],
   ];
   return Array.from({ length: layers }, () => one).flat();
 }
@@ -75,10 +90,17 @@ const SIZES: readonly Sizes[] = [
   [1, 2, 4, 3, 2, 3],
 ];
 
-const levelSamples: Sample<Options>[] = SIZES.map(([batch, seqLen, hidden, inner, nHeads, layers], i) => ({
+const attentionSamples: Sample<Options>[] = SIZES.map(([batch, seqLen, hidden, inner, nHeads, layers], i) => ({
   shapes: [[batch, seqLen, hidden], ...blockShapes(hidden, inner, layers)],
   options: { nHeads, layers, eps: 1e-5, rope: (hidden / nHeads) % 2 === 0 && i % 3 !== 2 },
 }));
+
+/** F' of each size is another. */
+const mixerSamples: Sample<Options>[] = SIZES.map(([batch, seqLen, hidden, inner, nHeads, layers], i) => ({
+  shapes: [[batch, seqLen, hidden], ...mixerBlockShapes(seqLen, hidden, inner, 1 + ((5 * i) % 12), layers)],
+  options: { nHeads, layers, eps: 1e-5, rope: false, overSequence: true },
+}));
+const levelSamples = [...attentionSamples, ...mixerSamples];
 
 const CYCLES: readonly (readonly [number, number, number])[] = [
   [2, 2, 1],
@@ -87,14 +109,16 @@ const CYCLES: readonly (readonly [number, number, number])[] = [
   [2, 1, 1],
 ];
 const loopSamples: Sample<LoopOptions>[] = levelSamples.map(({ shapes, options }, i) => {
-  const [hCycles, lCycles, gradSteps] = CYCLES[i % CYCLES.length] as [number, number, number];
-  // A rounding error grows from block to block: few blocks, so that the bounds of one op hold.
+  // A rounding error grows from block to block: few blocks, so that the bounds of one op hold. A SwiGLU over the sequence
+  // normalises as many rows of few numbers again: the longest loop is left to attention.
+  const cycles = options.overSequence ? CYCLES.slice(1) : CYCLES;
+  const [hCycles, lCycles, gradSteps] = cycles[i % cycles.length] as [number, number, number];
   const layers = hCycles * lCycles === 1 ? options.layers : 1;
   const [state, ...blocks] = shapes as [number[], ...number[][]];
   const weights = blocks.slice(0, 4 * layers);
   return {
     shapes: [state, state, state, ...weights, ...weights],
-    options: { ...options, layers, hCycles, lCycles, gradSteps },
+    options: { ...options, layers, hCycles, lCycles, gradSteps, ...(i % 3 === 1 && { hTokens: i % (state[1]! + 1) }) },
   };
 });
 
@@ -144,6 +168,56 @@ const refusals = (run: (h: Tensor, w: FusedWeights, options: FusedOptions) => un
       error: DTypeError,
     },
     {
+      what: 'weights of both mixers',
+      run: () => run(state(), { ...weightsOf(weights()), tGateUp: [zeros([6, 2])], tDown: [zeros([2, 3])] }, good),
+      error: ArgumentError,
+    },
+    {
+      what: 'tGateUp of another sequence length',
+      run: () =>
+        run(
+          state(),
+          weightsOf(
+            mixerBlockShapes(3, 4, 3, 2, 1).map((s) => zeros(s)),
+            true,
+          ),
+          good,
+        ),
+      error: ShapeError,
+    },
+    {
+      what: 'half of a mixer',
+      run: () =>
+        run(
+          state(),
+          {
+            ...weightsOf(
+              mixerBlockShapes(2, 4, 3, 2, 1).map((s) => zeros(s)),
+              true,
+            ),
+            tDown: [],
+          },
+          good,
+        ),
+      error: ShapeError,
+    },
+    {
+      what: 'a rotation where tokens mix over the sequence',
+      run: () =>
+        run(
+          state(),
+          weightsOf(
+            mixerBlockShapes(2, 4, 3, 2, 1).map((s) => zeros(s)),
+            true,
+          ),
+          {
+            ...good,
+            rope: { cos: zeros([2, 2]), sin: zeros([2, 2]) },
+          },
+        ),
+      error: ArgumentError,
+    },
+    {
       what: 'an odd head with a rotation',
       run: () =>
         run(zeros([1, 2, 3]), weightsOf(blockShapes(3, 3, 1).map((s) => zeros(s))), {
@@ -163,7 +237,8 @@ const value =
     input < nStates ? 4 * u - 2 : 2 * u - 1;
 
 export const levelCase = opCase<Options>({
-  call: ([h, ...flat], options) => fusedLevel(h as Tensor, weightsOf(flat), fusedOptions(h as Tensor, options)),
+  call: ([h, ...flat], options) =>
+    fusedLevel(h as Tensor, weightsOf(flat, options.overSequence), fusedOptions(h as Tensor, options)),
   reference: ([h, ...flat], options, round) => referenceLevel(h as Arr, blocksOf(flat), options, round),
   samples: levelSamples,
   dtypes: FLOATS,
@@ -186,21 +261,24 @@ function referenceLoop(inputs: Arr[], options: LoopOptions, round: (v: number) =
     zL = referenceLevel(sum(zL, sum(zH, x)), l, options, round);
     if (t % options.lCycles === 0) zH = referenceLevel(sum(zH, zL), h, options, round);
   }
-  return [zH, zL];
+  const [batch, seqLen, hidden] = zH.shape as [number, number, number];
+  const { hTokens = seqLen } = options;
+  const wanted = (_: number, at: number): boolean => Math.floor(at / hidden) % seqLen < hTokens;
+  return [{ shape: [batch, hTokens, hidden], data: zH.data.filter(wanted) }, zL];
 }
 
 const LOOP = { hCycles: 1, lCycles: 1, gradSteps: 0 };
 export const lLoopCase = opCase<LoopOptions>({
   call: ([zH, zL, x, ...flat], options) => {
     const h = zH as Tensor;
-    const { hCycles, lCycles, gradSteps } = options;
+    const { hCycles, lCycles, gradSteps, hTokens } = options;
     const states = fusedLLoop(
       h,
       zL as Tensor,
       x as Tensor,
-      weightsOf(flat.slice(0, 4 * options.layers)),
-      weightsOf(flat.slice(4 * options.layers)),
-      { ...fusedOptions(h, options), hCycles, lCycles, gradSteps },
+      weightsOf(flat.slice(0, 4 * options.layers), options.overSequence),
+      weightsOf(flat.slice(4 * options.layers), options.overSequence),
+      { ...fusedOptions(h, options), hCycles, lCycles, gradSteps, hTokens },
     );
     return [states.zH, states.zL];
   },
@@ -216,6 +294,14 @@ export const lLoopCase = opCase<LoopOptions>({
       run: () => {
         const w = weightsOf(weights());
         return fusedLLoop(state(), state(), state(), w, w, { nHeads: 2, eps: 0, ...LOOP, gradSteps: 2 });
+      },
+      error: ArgumentError,
+    },
+    {
+      what: 'more tokens than there are',
+      run: () => {
+        const w = weightsOf(weights());
+        return fusedLLoop(state(), state(), state(), w, w, { nHeads: 2, eps: 0, ...LOOP, hTokens: 3 });
       },
       error: ArgumentError,
     },
@@ -238,17 +324,16 @@ export const levelBackwardCase = opCase<Options>({
     {
       what: 'what another shape has kept',
       run: () => {
-        const w = weights().map((t) => [t]) as [Tensor[], Tensor[], Tensor[], Tensor[]];
+        const [qkvs, os, gateUps, downs] = weights().map((t) => [t]) as [Tensor[], Tensor[], Tensor[], Tensor[]];
+        const w = [qkvs, os, gateUps, downs, [], []] as [Tensor[], Tensor[], Tensor[], Tensor[], Tensor[], Tensor[]];
         const attrs = { nHeads: 2, eps: 0 };
         const [y, ...kept] = levelOp.many([state(), undefined, undefined, ...w], { ...attrs, keep: false });
-        const [qkv, attention, lse, y1, r1, gateUp, r2, inner] = kept as [
+        const [qkv, attention, lse, y1, r1, gateUp, r2, inner, tGateUp] = kept as [
           ...[Tensor, Tensor, Tensor, Tensor],
-          ...[Tensor, Tensor, Tensor, Tensor],
+          ...[Tensor, Tensor, Tensor, Tensor, Tensor],
         ];
-        return levelBackwardOp.many(
-          [state(), y as Tensor, state(), qkv, attention, lse, y1, r1, gateUp, r2, inner, undefined, undefined, ...w],
-          attrs,
-        );
+        const saved = [qkv, attention, lse, y1, r1, gateUp, r2, inner, tGateUp] as const;
+        return levelBackwardOp.many([state(), y as Tensor, state(), ...saved, undefined, undefined, ...w], attrs);
       },
       error: ShapeError,
     },

@@ -33,6 +33,13 @@ import { levelBackwardCase, levelCase, lLoopCase } from './fused_block';
 import { gatherCase, indexSelectBackwardCase, indexSelectCase, oneHotCase, scatterAddCase } from './indexing';
 import { attentionBackwardCase, attentionCase } from './attention';
 import { linearCase } from './linear';
+import {
+  bceWithLogitsCase,
+  bceWithLogitsSlopeCase,
+  crossEntropyBackwardCase,
+  crossEntropyCase,
+  logStablemaxCase,
+} from './losses';
 import { matmulCase } from './matmul';
 import { normalCase, randomIntegersCase, randomPermutationCase, truncNormalCase, uniformCase } from './random';
 import { rmsNormBackwardCase, rmsNormCase } from './rms_norm';
@@ -162,10 +169,15 @@ export const opCases: { readonly [K in OpName]: OpCase } = {
   swiglu_backward: swigluBackwardCase,
   attention: attentionCase,
   attention_backward: attentionBackwardCase,
-  // optimisers
+  // optimizers
   adam_atan2: adamAtan2Case,
   ema: emaCase,
   sign_sgd: signSgdCase,
+  // losses
+  bce_with_logits: bceWithLogitsCase,
+  bce_with_logits_slope: bceWithLogitsSlopeCase,
+  cross_entropy: crossEntropyCase,
+  cross_entropy_backward: crossEntropyBackwardCase,
   // fused blocks
   l_loop: lLoopCase,
   level: levelCase,
@@ -184,6 +196,7 @@ export const composedCases: Readonly<Record<string, OpCase>> = {
   any: anyCase,
   isFinite: isFiniteCase,
   logicalNot: logicalNotCase,
+  logStablemax: logStablemaxCase,
   reciprocal: reciprocalCase,
   square: squareCase,
   std: stdCase,

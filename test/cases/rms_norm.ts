@@ -22,7 +22,8 @@ export function sumOf(values: readonly number[], round: Round): number {
   return values.reduce((total, value) => round(total + value), 0);
 }
 
-const SHAPES: readonly Shape[] = [
+/** Of x, or of the result: last dimension from 0 to more than a vector, few and many rows. */
+export const SHAPES: readonly Shape[] = [
   [1],
   [4],
   [7],

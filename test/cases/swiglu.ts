@@ -2,23 +2,8 @@ import { ArgumentError, ShapeError, swiglu, type Tensor, tensor, zeros } from '.
 import { swigluBackwardOp } from '../../ts/ops/swiglu';
 import { type Arr, arr } from '../support/arrays';
 import { FLOATS, opCase, type Round, type Shape } from '../support/op_case';
-import { rowOf } from './rms_norm';
+import { rowOf, SHAPES } from './rms_norm';
 
-const SHAPES: readonly Shape[] = [
-  [1],
-  [4],
-  [7],
-  [33],
-  [2, 3],
-  [1, 1],
-  [3, 1],
-  [0, 4],
-  [2, 0],
-  [2, 3, 8],
-  [3, 2, 17],
-  [1, 100],
-  [2, 1, 2, 16],
-];
 const doubled = (shape: Shape): Shape => [...shape.slice(0, -1), 2 * (shape.at(-1) as number)];
 const sigmoid = (x: number, round: Round): number => round(1 / round(1 + round(Math.exp(-x))));
 

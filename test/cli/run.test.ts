@@ -20,6 +20,8 @@ describe('hrm train, eval and solve', () => {
       const trained = await runCli([...trainArguments(small), '--out', out]);
       expect(trained.stdout).toContain('finished after step 6');
       expect(trained.exitCode).toBe(0);
+      expect(trained.stderr).toMatch(/4x4 Sudokus.*\n {2}training +48 puzzles of .*\n.*\n {2}test +12 puzzles/);
+      expect(trained.stderr).toContain('overlap of training and test: 0 puzzles, 0 solution grids');
       // Plain lines, because stderr is no terminal here.
       expect(trained.stderr).toMatch(/^step 3\/6 {2}loss [\d.]+/m);
       expect(trained.stderr).toMatch(/step 6: at the end, test: [\d.]+% ± [\d.]+% of 12 puzzles exactly right/);
@@ -69,7 +71,10 @@ describe('hrm train, eval and solve', () => {
       expect(existsSync(path.join(out, 'checkpoints'))).toBe(true);
 
       const resumed = await runCli(['train', '--resume', out, '--set', `train.steps=${saved + 3}`]);
+      expect(resumed.stderr).toContain(`changed since the checkpoint: train.steps 100000 -> ${saved + 3}: the run has`);
       expect(resumed.stderr).toContain(`going on after step ${saved}`);
+      const over = await runCli(['train', '--resume', out]);
+      expect(over.stderr).toContain(`nothing is left to train after step ${saved + 3}; a larger train.steps`);
       expect(resumed.stdout).toContain(`finished after step ${saved + 3}`);
       const lines = readFileSync(path.join(out, 'metrics.jsonl'), 'utf8').trimEnd().split('\n');
       const steps = lines.map((line) => JSON.parse(line) as { step: number; kind: string });
@@ -82,6 +87,16 @@ describe('hrm train, eval and solve', () => {
     [['train'], 2, 'train: --preset or --config must be given'],
     [['train', '--preset', 'demo-4x5'], 2, 'did you mean "demo-4x4"?'],
     [['train', '--preset', 'demo-4x4', '--set', 'train.step=3'], 2, 'did you mean "train.steps"?'],
+    // Node's own recursive mkdir never returns here.
+    [
+      ['train', '--preset', 'demo-4x4', '--out', '/proc/nothing/run'],
+      1,
+      '/proc/nothing/run: cannot make the directory',
+    ],
+    [['train', '--preset', 'demo-4x4', '--out', '/dev/null'], 1, '/dev/null: cannot make the directory'],
+    [['demo', '--seed', 'abc'], 2, '--seed: must be a number, got "abc"'],
+    [['demo', '--seed', '1', '--seed=2'], 2, '--seed: must be given once, got 1 and 2'],
+    [['train', '--config', '/dev/null'], 2, 'hrm: --config /dev/null: '],
     [['train', '--resume', '/nowhere/at/all'], 2, '/nowhere/at/all must hold a run'],
     [['eval', '/nowhere/at/all'], 1, 'must be a checkpoint or the directory of a run'],
     [['solve', '/nowhere/at/all'], 2, 'solve: a puzzle or --file must be given'],

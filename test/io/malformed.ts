@@ -1,4 +1,4 @@
-import { expect, it } from '@jest/globals';
+import { afterAll, expect, it } from '@jest/globals';
 import { FormatError } from '../../ts/error';
 import { mutations } from './raw_arrays';
 
@@ -12,6 +12,9 @@ export function refusesEach(
   rows: readonly MalformedRow[],
 ) {
   const messages = new Map<string, string>();
+  afterAll(() => {
+    process.stdout.write(`${op}: ${messages.size} malformed files refused, each with an error of its own\n`);
+  });
   it.each(rows)('refuses %s', (name, file, expected) => {
     const message = refusal(() => parse(file, 'bad'));
     expect(message).toContain(expected);

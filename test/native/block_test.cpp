@@ -141,11 +141,12 @@ template <class T> void check_loop(const oracle::Shape &s, int64_t batch, const 
       lLayers.push_back((packed.emplace_back(std::make_unique<Packed<T>>(pool, s, w)), packed.back()->block));
     for (const auto &w : hWeights)
       hLayers.push_back((packed.emplace_back(std::make_unique<Packed<T>>(pool, s, w)), packed.back()->block));
-    std::vector<T> h = cast<T>(zH0), l = cast<T>(zL0);
+    const std::vector<T> oldH = cast<T>(zH0), oldL = cast<T>(zL0);
+    std::vector<T> h(oldH.size()), l(oldL.size());
     Aligned<T> work(hrm::cpu::loop_workspace_bytes(tables.shape, nThreads) / sizeof(T));
     hrm::cpu::run_loop<T>(pool,
                           {tables.shape, batch, cycles.h, cycles.l, cycles.skipped, 1, 2, hLayers.data(),
-                           lLayers.data(), h.data(), l.data(), x.data()},
+                           lLayers.data(), s.seqLen, oldH.data(), oldL.data(), x.data(), h.data(), l.data()},
                           work.data);
     h.insert(h.end(), l.begin(), l.end());
     if (first.empty()) {

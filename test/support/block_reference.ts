@@ -6,6 +6,8 @@ export interface ReferenceOptions {
   readonly nHeads: number;
   readonly rope: boolean;
   readonly eps: number;
+  /** Tokens mix by a SwiGLU over the sequence. */
+  readonly overSequence?: boolean;
 }
 
 /** Angle of a position and a column of a head: both halves turn alike. */
@@ -82,21 +84,38 @@ function attend(qkv: Float64Array, hidden: number, nHeads: number, round: Round)
   return y;
 }
 
-/** One sequence [S, D]; weights qkv, o, gateUp, down. */
-function block(h: Float64Array, weights: readonly Arr[], options: ReferenceOptions, round: Round): Float64Array {
-  const [wQkv, wO, wGateUp, wDown] = weights as [Arr, Arr, Arr, Arr];
-  const [hidden, inner] = wDown.shape as [number, number];
-  const qkv = linear(h, wQkv, round);
-  if (options.rope) rotate(qkv, hidden, hidden / options.nHeads, round);
-  const mixed = linear(attend(qkv, hidden, options.nHeads, round), wO, round);
-  const y1 = rmsNorm(add(h, mixed, round), hidden, options.eps, round);
+/** rmsNorm(x + swiglu(x)) of rows as wide as wDown is high. */
+function swigluNorm(y1: Float64Array, wGateUp: Arr, wDown: Arr, eps: number, round: Round): Float64Array {
+  const [width, inner] = wDown.shape as [number, number];
   const gateUp = linear(y1, wGateUp, round);
   const m = new Float64Array((gateUp.length / 2) | 0).map((_, i) => {
     const row = Math.floor(i / inner) * 2 * inner + (i % inner);
     const gate = gateUp[row] as number;
     return round(round(gate / round(1 + round(Math.exp(-gate)))) * (gateUp[row + inner] as number));
   });
-  return rmsNorm(add(y1, linear(m, wDown, round), round), hidden, options.eps, round);
+  return rmsNorm(add(y1, linear(m, wDown, round), round), width, eps, round);
+}
+
+function transposed(x: Float64Array, rows: number): Float64Array {
+  const cols = x.length / rows;
+  return x.map((_, i) => x[(i % rows) * cols + Math.floor(i / rows)] as number);
+}
+
+/** One sequence [S, D]; weights qkv, o, gateUp, down, or gateUp, down, tGateUp, tDown. */
+function block(h: Float64Array, weights: readonly Arr[], options: ReferenceOptions, round: Round): Float64Array {
+  const { nHeads, eps } = options;
+  if (options.overSequence) {
+    const [wGateUp, wDown, tGateUp, tDown] = weights as [Arr, Arr, Arr, Arr];
+    const [hidden, seqLen] = [wDown.shape[0] as number, tDown.shape[0] as number];
+    const t = swigluNorm(transposed(h, seqLen), tGateUp, tDown, eps, round);
+    return swigluNorm(transposed(t, hidden), wGateUp, wDown, eps, round);
+  }
+  const [wQkv, wO, wGateUp, wDown] = weights as [Arr, Arr, Arr, Arr];
+  const hidden = wDown.shape[0] as number;
+  const qkv = linear(h, wQkv, round);
+  if (options.rope) rotate(qkv, hidden, hidden / nHeads, round);
+  const mixed = linear(attend(qkv, hidden, nHeads, round), wO, round);
+  return swigluNorm(rmsNorm(add(h, mixed, round), hidden, eps, round), wGateUp, wDown, eps, round);
 }
 
 /** blocks(h), h [B, S, D]. */

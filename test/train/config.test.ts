@@ -3,19 +3,13 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { ConfigError, FormatError } from '../../ts/error';
-import {
-  checkResumable,
-  configKeys,
-  modelConfigFor,
-  parseConfig,
-  serializeConfig,
-  totalSteps,
-  type ConfigLayer,
-} from '../../ts/train/config';
+import { ConfigError } from '../../ts/error';
+import { configKeys, modelConfigFor, parseConfig, serializeConfig, type ConfigLayer } from '../../ts/train/config';
 import { configFileLayer, deserializeConfig } from '../../ts/train/config_file';
+import { runLength } from '../../ts/train/length';
 import { overridesLayer } from '../../ts/train/overrides';
 import { presetLayer, presetList } from '../../ts/train/presets';
+import { checkResumable, describeChange } from '../../ts/train/resume';
 
 const dir = mkdtempSync(path.join(tmpdir(), 'hrm-config-'));
 afterAll(() => rmSync(dir, { recursive: true }));
@@ -31,9 +25,6 @@ describe('presets', () => {
   });
 
   it('are the official recipes', () => {
-    expect(totalSteps(preset('sudoku-extreme'), thousand)).toBe(26_041);
-    expect(totalSteps(preset('sudoku-extreme-1gpu'), thousand)).toBe(52_083);
-    expect(totalSteps(preset('maze'), thousand)).toBe(26_041);
     expect(preset('sudoku-extreme-1gpu').optim).toMatchObject({ lr: 7e-5, puzzleEmbLr: 7e-5, weightDecay: 1 });
     expect(preset('arc').optim).toMatchObject({ lr: 1e-4, puzzleEmbLr: 1e-2, weightDecay: 0.1 });
     expect(preset('sudoku-full').model).toMatchObject({ lCycles: 8, haltMaxSteps: 8, lossType: 'softmax' });
@@ -41,6 +32,23 @@ describe('presets', () => {
     const maze = modelConfigFor(preset('maze'), { seqLen: 900, vocabSize: 6, numPuzzleIdentifiers: 1 });
     expect(maze).toMatchObject({ hidden: 512, nHeads: 8, hLayers: 4, lLayers: 4, hCycles: 2, lCycles: 2 });
     expect(maze).toMatchObject({ haltMaxSteps: 16, haltExplorationProb: 0.1, puzzleEmbNdim: 512, puzzleEmbLen: 1 });
+  });
+
+  // HRM section 5: what the schedule spans, and what official runs really do.
+  it.each([
+    ['sudoku-extreme', 26_041, 26_040],
+    ['sudoku-extreme-1gpu', 52_083, 52_080],
+    ['maze', 26_041, 26_040],
+  ])('%s has the official length', (name, scheduleSteps, expectedSteps) => {
+    const length = runLength(preset(name), thousand);
+    expect(length).toEqual({ scheduleSteps, expectedSteps, intervals: 10, maxSteps: null });
+  });
+
+  it('end with the schedule where the last interval is longer than the epochs left', () => {
+    const short = runLength(preset('sudoku-extreme', 'train.epochs=100'), thousand);
+    expect(short).toEqual({ scheduleSteps: 130, expectedSteps: 130, intervals: 1, maxSteps: 130 });
+    const whole = runLength(preset('maze', 'train.intervalEpochs=none'), thousand);
+    expect(whole).toEqual({ scheduleSteps: 26_041, expectedSteps: 26_041, intervals: null, maxSteps: 26_041 });
   });
 
   it('suggest the nearest name', () => {
@@ -66,7 +74,10 @@ describe('layers', () => {
   });
 
   it('drop the keys of another kind of data', () => {
-    expect(preset('demo-4x4', 'data.kind=npy', 'data.dir=x').data).toEqual({ kind: 'npy', dir: 'x' });
+    expect(preset('demo-4x4', 'train.stopAtExactAccuracy=none', 'data.kind=npy', 'data.dir=x').data).toEqual({
+      kind: 'npy',
+      dir: 'x',
+    });
     expect(() => preset('maze', 'data.boxRows=2')).toThrow(/unknown key "data.boxRows" for data.kind "npy"/);
   });
 
@@ -93,7 +104,7 @@ describe('layers', () => {
   it('read files strictly', () => {
     const file = path.join(dir, 'bad.json');
     writeFileSync(file, '{"model": ');
-    expect(() => configFileLayer(file)).toThrow(FormatError);
+    expect(() => configFileLayer(file)).toThrow(ConfigError);
     writeFileSync(file, '{"model": {"__proto__": {"hidden": 3}}}');
     expect(() => configFileLayer(file)).toThrow(/unknown key "model.__proto__"/);
     writeFileSync(file, '{"model": {"hidden": 64, "hidden": 128}}');
@@ -136,20 +147,48 @@ describe('checks between fields', () => {
     ['eval.everySteps=null', /stopAtExactAccuracy needs eval.everySteps/],
   ])('refuse %s', (set, message) => expect(() => preset('demo-4x4', set)).toThrow(message));
 
+  it.each(['sudokuCsv', 'npy'])('refuse early stopping by the test puzzles with data.kind %s', (kind) => {
+    const values = { data: { kind }, train: { steps: 10, stopAtExactAccuracy: 0.9 } };
+    expect(() => parseConfig([layer(values)])).toThrow(
+      new RegExp(
+        `train.stopAtExactAccuracy needs a validation split, which data.kind "${kind}" has not; set .* to null`,
+      ),
+    );
+    expect(() => parseConfig([layer({ ...values, data: { kind: 'sudokuGenerated' } })])).not.toThrow();
+  });
+
   it('refuse an epoch count that gives no step', () => {
-    expect(() => totalSteps(preset('maze', 'train.epochs=0.1'), thousand)).toThrow(/must give at least one step/);
+    expect(() => runLength(preset('maze', 'train.epochs=0.1'), thousand)).toThrow(/must give at least one step/);
   });
 });
 
 describe('checkResumable', () => {
   const saved = preset('demo-4x4');
 
-  it('allows what no number depends on', () => {
+  it('allows what no number depends on, and says what the rest does', () => {
     expect(checkResumable(saved, preset('demo-4x4'))).toEqual([]);
-    expect(checkResumable(saved, preset('demo-4x4', 'train.threads=2', 'train.steps=9'))).toEqual([
-      'train.steps',
-      'train.threads',
+    const changes = checkResumable(saved, preset('demo-4x4', 'train.threads=2', 'train.steps=9', 'eval.segments=3'));
+    expect(changes.map(describeChange)).toEqual([
+      'train.steps 4000 -> 9: the run has another length, and so has the cosine of the learning rate from here on',
+      'train.threads null -> 2',
+      'eval.segments null -> 3: evaluations are not those of the steps before',
     ]);
+  });
+
+  it('names every setting once: those that may change, with what it does, are known', () => {
+    const free = configKeys.filter((key) => {
+      const [group, name] = key.split('.') as ['model', string];
+      const other = { ...saved, [group]: { ...saved[group], [name]: 'another' } };
+      try {
+        checkResumable(saved, other);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+    expect(free.filter((key) => !/^(eval|train)\./.test(key))).toEqual(['data.unique']);
+    expect(free).not.toContain('train.seed');
+    expect(free).toContain('train.stopAtExactAccuracy');
   });
 
   it.each(['model.hidden=96', 'optim.lr=0.1', 'data.seed=4', 'train.seed=1', 'train.batchSize=8'])(
@@ -161,6 +200,8 @@ describe('checkResumable', () => {
   );
 
   it('refuses another kind of data', () => {
-    expect(() => checkResumable(saved, preset('demo-4x4', 'data.kind=npy'))).toThrow(/resume: data.kind/);
+    expect(() => checkResumable(saved, preset('demo-4x4', 'data.kind=npy', 'train.stopAtExactAccuracy=none'))).toThrow(
+      /resume: data.kind/,
+    );
   });
 });

@@ -5,7 +5,7 @@ import { geometryOf } from '../../ts/data/sudoku/geometry';
 import { noGrad } from '../../ts/autograd/no_grad';
 import { copy_ } from '../../ts/ops/cast';
 import { tensor } from '../../ts/tensor/create';
-import { memory } from '../../ts/native/runtime';
+import { memory, resetPeakMemory } from '../../ts/native/runtime';
 import { evaluate } from '../../ts/train/evaluate';
 import { tinyModel } from '../support/tiny_model';
 import { FLOAT32_ACCURACY_PLACES, FLOAT32_PLACES, FLOAT64_PLACES } from '../support/tolerance';
@@ -91,6 +91,20 @@ describe('evaluate', () => {
     await evaluate(model, dataset, { adaptive: true });
     await evaluate(model, dataset);
     expect(memory().tensors).toBe(before);
+  });
+
+  it.each([false, true])('does not take more memory for more segments (adaptive %s)', async (adaptive) => {
+    // The initial q head never halts.
+    const model = tinyModel();
+    const peak = async (segments: number): Promise<number> => {
+      const before = memory().liveBytes;
+      resetPeakMemory();
+      await evaluate(model, dataset, { segments, adaptive });
+      return memory().peakBytes - before;
+    };
+    await peak(4);
+    const few = await peak(4);
+    expect(await peak(40)).toBeLessThan(few * 1.1);
   });
 
   it('ends when it is told to', async () => {

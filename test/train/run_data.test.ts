@@ -55,4 +55,27 @@ describe('openRunData', () => {
       ).toBeGreaterThan(1);
     });
   });
+
+  it('notices ambiguous csv puzzles, and what training and test share', async () => {
+    await withDirectory(async (dir) => {
+      const [first, second] = ['1234341221434321', '1243432121343412'];
+      const write = (name: string, ...rows: string[]): string => {
+        const file = path.join(dir, name);
+        writeFileSync(file, `source,q,a,rating\n${rows.join('\n')}\n`);
+        return file;
+      };
+      const row = (answer: string, blanks: number): string =>
+        `x,${'.'.repeat(blanks)}${answer.slice(blanks)},${answer},0`;
+      const box = { kind: 'sudokuCsv', boxRows: 2, boxCols: 2 };
+      const train = write('train.csv', row(first, 1), row(first, 2));
+      const ambiguous = write('ambiguous.csv', row(second, 1), row(second, 16));
+      await expect(open({ ...box, train, test: ambiguous })).rejects.toThrow(
+        /ambiguous\.csv: line 3: the puzzle is ambiguous/,
+      );
+      const unproved = await open({ ...box, train, test: ambiguous, unique: false });
+      expect(unproved.overlap).toEqual({ puzzles: 0, solutions: 0 });
+      const shared = write('shared.csv', row(second, 1), row(first, 2), row(first, 3));
+      expect((await open({ ...box, train, test: shared })).overlap).toEqual({ puzzles: 1, solutions: 1 });
+    });
+  });
 });

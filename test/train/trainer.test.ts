@@ -19,7 +19,7 @@ import type { Tensor } from '../../ts/tensor/tensor';
 import { parseConfig, type ConfigValues } from '../../ts/train/config';
 import { loadModel } from '../../ts/train/load_model';
 import { TrainStep } from '../../ts/train/step';
-import { train, type TrainOptions, type TrainResult } from '../../ts/train/train';
+import { train, type RunStart, type TrainOptions, type TrainResult } from '../../ts/train/train';
 import { tinyModel } from '../support/tiny_model';
 import { tinyRun, withDirectory } from '../support/tiny_run';
 
@@ -201,9 +201,49 @@ describe('train', () => {
       const result = await run({ out }, config);
       expect(result.status).toBe('stopped');
       expect(result.step).toBeLessThan(400);
-      // A stopped run stays stopped.
-      const again = await train({ out, resume: true });
+      // A stopped run stays stopped, and says so.
+      const starts: boolean[] = [];
+      const onStart = ({ isOver }: RunStart): void => void starts.push(isOver);
+      const again = await train({ out, resume: true, onStart });
       expect(again).toMatchObject({ status: 'stopped', step: result.step });
+      const lower = await train({ out, resume: true, onStart, config: { train: { stopAtExactAccuracy: 0.005 } } });
+      expect(lower).toMatchObject({ status: 'stopped', step: result.step });
+      // With a higher bound, none, or another length it goes on.
+      const steps = result.step + 3;
+      const longer = await train({ out, resume: true, onStart, config: { train: { steps } } });
+      expect(longer).toMatchObject({ status: 'finished', step: steps });
+      expect(starts).toEqual([true, true, false]);
+    });
+  });
+
+  it.each([1, null])('goes on after an early stop when the bound becomes %s', async (stopAtExactAccuracy) => {
+    await withDirectory(async (out) => {
+      const easy = { data: { minBlanks: 1, maxBlanks: 1 }, train: { steps: 60, stopAtExactAccuracy: 0.01 } };
+      const config = { ...easy, optim: { lr: 5e-3, ema: null }, eval: { everySteps: 20, puzzles: null } };
+      const first = await run({ out }, config);
+      expect(first.status).toBe('stopped');
+      const second = await train({ out, resume: true, config: { train: { stopAtExactAccuracy } } });
+      expect(second.step).toBeGreaterThan(first.step);
+    });
+  });
+
+  it('in epochs ends with its last interval, and its schedule later, as the official code', async () => {
+    await withDirectory(async (out) => {
+      // 48 groups: 27 batches of 7 in 4 epochs, but 13 in each interval of 2.
+      const train4 = { steps: null, epochs: 4, intervalEpochs: 2, batchSize: 7 };
+      const starts: RunStart[] = [];
+      const onStart = (start: RunStart): void => void starts.push(start);
+      const result = await run({ out, onStart }, { train: train4, eval: { everySteps: null, finalPuzzles: 0 } });
+      expect(result).toMatchObject({ status: 'finished', step: 26 });
+      expect(starts[0]!.totalSteps).toBe(26);
+      const again = await train({ out, resume: true, onStart });
+      expect(again).toMatchObject({ status: 'finished', step: 26 });
+      expect(starts[1]!.isOver).toBe(true);
+      const longer = await train({ out, resume: true, onStart, config: { train: { epochs: 6 } } });
+      expect(longer).toMatchObject({ status: 'finished', step: 39 });
+      await expect(train({ out, resume: true, config: { train: { epochs: 2 } } })).rejects.toThrow(
+        'resume: the run must have at least 6 epochs, got 2',
+      );
     });
   });
 

@@ -1,4 +1,5 @@
 import { ArgumentError } from '../error';
+import { readArgument } from '../tensor/arguments';
 import { describe } from '../tensor/dtype';
 
 let recording = true;
@@ -14,7 +15,8 @@ function withRecording<R>(value: boolean, op: string, fn: () => R): R {
   recording = value;
   try {
     const result = fn();
-    if (typeof (result as { then?: unknown } | null | undefined)?.then === 'function') {
+    const then = readArgument(op, 'the result of fn', () => (result as { then?: unknown } | null | undefined)?.then);
+    if (typeof then === 'function') {
       void Promise.resolve(result).catch(() => undefined);
       throw new ArgumentError(`${op}: fn must be synchronous, it returned a promise; wrap the synchronous parts`);
     }

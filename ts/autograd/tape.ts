@@ -1,6 +1,7 @@
 /** Reverse-mode differentiation over the graph of node.ts. Gradients of gradients are not recorded. */
 import { ArgumentError, AutogradError, ShapeError } from '../error';
 import { addon, guarded } from '../native/boundary';
+import { readArray, readOptions } from '../tensor/arguments';
 import { describe, type DType, dtypeCode } from '../tensor/dtype';
 import { nativeCall } from '../tensor/invoke';
 import { tidy } from '../tensor/scope';
@@ -152,10 +153,11 @@ export function filled(shape: readonly number[], dtype: DType, value: number): T
  * @throws AutogradError when the graph is missing, freed, or a saved tensor was changed in place
  */
 export function backward(output: Tensor, gradient?: Tensor, options: BackwardOptions = {}): void {
+  const { retainGraph = false } = readOptions('backward', options, ['retainGraph']);
   noGrad(() => {
     tidy(() => {
       const seed = seedFor(output, gradient, 'backward');
-      runBackward([output], [seed], options.retainGraph ?? false, (leaf, sum) => {
+      runBackward([output], [seed], retainGraph, (leaf, sum) => {
         if (leaf.isDisposed) return;
         const previous = leaf.grad;
         if (previous === undefined || previous.isDisposed) {
@@ -182,13 +184,13 @@ export function grad(
   gradientOfOutput?: Tensor,
   options: BackwardOptions = {},
 ): Tensor[] {
-  if (!Array.isArray(inputs))
-    throw new ArgumentError(`grad: inputs must be an array of tensors, got ${describe(inputs)}`);
-  inputs.forEach((input, i) => Tensor.handleOf(input, 'grad', `inputs[${i}]`));
+  const { retainGraph = false } = readOptions('grad', options, ['retainGraph']);
+  const list = readArray('grad', 'inputs', inputs, 'an array of tensors') as readonly Tensor[];
+  list.forEach((input, i) => Tensor.handleOf(input, 'grad', `inputs[${i}]`));
   return noGrad(() =>
     tidy(() => {
       const seed = seedFor(output, gradientOfOutput, 'grad');
-      return gradientsOf([output], [seed], inputs as readonly Tensor[], options.retainGraph ?? false);
+      return gradientsOf([output], [seed], list, retainGraph);
     }),
   );
 }
@@ -273,7 +275,9 @@ export function vjp(
   ...inputs: Tensor[]
 ): { outputs: Tensor[]; pullback: (...gradients: Tensor[]) => Tensor[] } {
   const { leaves, result } = traced('vjp', fn, inputs);
-  const outputs = Array.isArray(result) ? result : [result];
+  const outputs = (
+    Tensor.isTensor(result) ? [result] : readArray('vjp', 'the result of fn', result, 'a tensor or an array of them')
+  ) as Tensor[];
   const pullback = (...gradients: Tensor[]): Tensor[] =>
     noGrad(() =>
       tidy(() => {

@@ -28,9 +28,17 @@ export interface CommandSpec<T> {
 function checkScalars(args: Readonly<Record<string, unknown>>, lists: ReadonlySet<string>): void {
   for (const [name, value] of Object.entries(args)) {
     if (name === '_' || lists.has(name)) continue;
-    if (Array.isArray(value)) throw new ConfigError(`--${name}: must be given once, got ${value.length} times`);
-    if (Number.isNaN(value)) throw new ConfigError(`--${name}: must be a number`);
+    if (Array.isArray(value))
+      throw new ConfigError(`--${name}: must be given once, got ${value.map(String).join(' and ')}`);
+    if (Number.isNaN(value)) throw new ConfigError(`--${name}: must be a number, got "${givenText(name)}"`);
   }
+}
+
+/** The text after a flag; yargs keeps only what it made of it. */
+function givenText(name: string): string {
+  const { argv } = process;
+  const at = argv.findIndex((text) => text === `--${name}` || text.startsWith(`--${name}=`));
+  return at < 0 ? '' : argv[at] === `--${name}` ? (argv[at + 1] ?? '') : argv[at]!.slice(name.length + 3);
 }
 
 interface DeclaredOptions {
@@ -71,20 +79,39 @@ export function defineGroup(name: string, describe: string, commands: readonly C
   };
 }
 
-/** Runs `body` with SIGINT caught: the first asks it to finish the step, a second ends the process at once. */
-export async function withInterrupt<R>(body: (interrupted: AbortSignal) => Promise<R>): Promise<R> {
+/**
+ * Runs the body of a command with SIGINT and SIGTERM caught: the first aborts the signal, a second ends the process at
+ * once. A body that ends with the signal's reason is interrupted, not failed.
+ *
+ * @param what is done after the first, for the message
+ * @returns the exit code
+ */
+export async function interruptible(
+  body: (interrupted: AbortSignal) => Promise<number>,
+  what = 'stopping',
+): Promise<number> {
   const controller = new AbortController();
+  const { signal } = controller;
   const onSignal = (): void => {
-    if (controller.signal.aborted) process.exit(EXIT_INTERRUPTED);
+    if (signal.aborted) process.exit(EXIT_INTERRUPTED);
     controller.abort();
-    process.stderr.write('\ninterrupted: finishing this step; once more to stop at once\n');
+    process.stderr.write(`\ninterrupted: ${what}; once more to stop at once\n`);
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
   try {
-    return await body(controller.signal);
+    return await body(signal);
+  } catch (error) {
+    if (!signal.aborted || error !== signal.reason) throw error;
+    return EXIT_INTERRUPTED;
   } finally {
     process.off('SIGINT', onSignal);
     process.off('SIGTERM', onSignal);
   }
+}
+
+/** Gives signals and timers a turn. @throws the signal's reason when it is aborted */
+export async function takeTurn(signal: AbortSignal): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+  signal.throwIfAborted();
 }

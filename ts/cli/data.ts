@@ -3,7 +3,7 @@ import { buildSudokuDataset, type BuildReport, type SplitSummary, type SudokuOri
 import { geometryOf, type Geometry } from '../data/sudoku/geometry';
 import { verifyData, type SplitReport, type VerifyReport } from '../data/sudoku/verify';
 import { ConfigError } from '../error';
-import { defineCommand, defineGroup, EXIT_FAILURE, EXIT_OK } from './command';
+import { defineCommand, defineGroup, EXIT_FAILURE, EXIT_OK, interruptible } from './command';
 
 /** `3x3` as box rows and columns. @throws ConfigError */
 function parseBox(text: string): Geometry {
@@ -35,6 +35,18 @@ function buildText(out: string, report: BuildReport): string {
   const { train, test } = report.bad;
   if (train + test > 0) lines.push(`left out bad rows: ${train} of training, ${test} of test`);
   return `${lines.join('\n')}\nwritten to ${out}; hrm data verify ${out} checks it\n`;
+}
+
+/** Runs `body` with a line on the terminal that says what it is at and how far; the line goes when it ends. */
+async function withCounter<R>(body: (onProgress: (what: string, rows: number) => void) => Promise<R>): Promise<R> {
+  const { stderr } = process;
+  try {
+    return await body((what, rows) => {
+      if (stderr.isTTY) stderr.write(`\r${what} ${rows}\u001b[K`);
+    });
+  } finally {
+    if (stderr.isTTY) stderr.write('\r\u001b[K');
+  }
 }
 
 const sudoku = defineCommand({
@@ -92,13 +104,13 @@ const sudoku = defineCommand({
             ...(train === undefined ? {} : { trainPuzzles: train }),
             badRows: args['skip-bad'] ? 'skip' : 'throw',
           };
-    const onProgress = (what: string, rows: number): void => {
-      if (process.stderr.isTTY) process.stderr.write(`\r${what} ${rows}\u001b[K`);
-    };
-    const report = await buildSudokuDataset({ out, geometry, seed, augmentations, origin, onProgress });
-    if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');
-    process.stdout.write(buildText(out, report));
-    return EXIT_OK;
+    return await interruptible(async (signal) => {
+      const report = await withCounter((onProgress) =>
+        buildSudokuDataset({ out, geometry, seed, augmentations, origin, onProgress, signal }),
+      );
+      process.stdout.write(buildText(out, report));
+      return EXIT_OK;
+    });
   },
 });
 
@@ -145,19 +157,16 @@ const verify = defineCommand({
       .option('symmetry', { type: 'boolean', default: true, describe: 'Also look for equivalent puzzles' })
       .option('json', { type: 'boolean', default: false, describe: 'Print JSON' }),
   run: async ({ path, box, unique, symmetry, json }) => {
-    const report = await verifyData(path, {
-      unique,
-      symmetry,
-      ...(box === undefined ? {} : { geometry: parseBox(box) }),
-      onProgress: (split, rows) => {
-        if (process.stderr.isTTY) process.stderr.write(`\r${split} ${rows}\u001b[K`);
-      },
+    return await interruptible(async (signal) => {
+      const geometry = box === undefined ? {} : { geometry: parseBox(box) };
+      const report = await withCounter((onProgress) =>
+        verifyData(path, { unique, symmetry, ...geometry, onProgress, signal }),
+      );
+      const asPlain = (_key: string, value: unknown): unknown =>
+        value instanceof Map ? Object.fromEntries(value) : value;
+      process.stdout.write(json ? `${JSON.stringify(report, asPlain)}\n` : verifyText(report));
+      return report.ok ? EXIT_OK : EXIT_FAILURE;
     });
-    if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');
-    const asPlain = (_key: string, value: unknown): unknown =>
-      value instanceof Map ? Object.fromEntries(value) : value;
-    process.stdout.write(json ? `${JSON.stringify(report, asPlain)}\n` : verifyText(report));
-    return report.ok ? EXIT_OK : EXIT_FAILURE;
   },
 });
 

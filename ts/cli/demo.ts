@@ -1,17 +1,15 @@
 /** `hrm demo`: from nothing to a model that solves Sudokus it has never seen, in minutes on two cores. */
 import { existsSync } from 'node:fs';
-import { blanksHistogram, overlapOf } from '../data/sudoku/split';
 import type { SudokuSet } from '../data/sudoku/set';
 import { countParameters } from '../hrm/config';
 import { renderCurve, sparkline } from '../train/curve';
 import { evaluate, type Evaluation } from '../train/evaluate';
 import { formatDuration } from '../train/progress';
-import type { RunData, SudokuRunSplits } from '../train/run_data';
+import type { RunData } from '../train/run_data';
 import { solve } from '../train/solve';
 import { train, type RunStart, type TrainResult } from '../train/train';
-import { defineCommand, EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_OK, withInterrupt } from './command';
-import { blanksText } from './data';
-import { evaluationText, percent, runProgress, solutionText } from './run_report';
+import { defineCommand, EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_OK, interruptible } from './command';
+import { dataText, evaluationText, percent, runProgress, sharesPuzzles, solutionText } from './run_report';
 
 const PRESET = 'demo-4x4';
 /** Share of the unseen puzzles that must be exactly right. */
@@ -57,30 +55,6 @@ function freeDirectory(): string {
     const dir = i === 1 ? 'runs/demo' : `runs/demo-${i}`;
     if (!existsSync(dir)) return dir;
   }
-}
-
-function distinctGrids(set: SudokuSet): number {
-  return new Set(Array.from({ length: set.length }, (_, i) => set.solution(i).join(''))).size;
-}
-
-function splitLine(name: string, set: SudokuSet): string {
-  return (
-    `  ${name.padEnd(10)} ${String(set.length).padStart(6)} puzzles of ${String(distinctGrids(set)).padStart(3)} grids, ` +
-    `by blanks ${blanksText(blanksHistogram(set))}`
-  );
-}
-
-/** @returns whether the splits share nothing */
-function describeData({ geometry, train: trainSet, valid, test }: SudokuRunSplits): boolean {
-  print(
-    `${geometry.size}x${geometry.size} Sudokus, each with one solution, split by solution grid before augmentation:`,
-  );
-  print(splitLine('training', trainSet));
-  if (valid) print(splitLine('validation', valid));
-  print(splitLine('test', test));
-  const shared = overlapOf(trainSet, test);
-  print(`  overlap of training and test: ${shared.puzzles} puzzles, ${shared.solutions} solution grids\n`);
-  return shared.puzzles + shared.solutions === 0;
 }
 
 function describeModel({ model, config, totalSteps }: RunStart): void {
@@ -130,7 +104,7 @@ export const demo = defineCommand({
       .option('minutes', { type: 'number', default: 2.3, describe: 'Longest time to train' })
       .option('out', { type: 'string', requiresArg: true, describe: 'Directory of the run [default: runs/demo]' }),
   run: ({ seed, minutes, out }) =>
-    withInterrupt(async (interrupted) => {
+    interruptible(async (interrupted) => {
       const started = performance.now();
       const dir = out ?? freeDirectory();
       const progress = runProgress(process.stderr);
@@ -144,15 +118,16 @@ export const demo = defineCommand({
         config: { data: { seed }, train: { seed, steps } },
         out: dir,
         signal: AbortSignal.any([interrupted, timeIsUp]),
-        ...progress,
+        ...progress.events,
         onStart: (start) => {
-          isClean = describeData(start.data.sudoku!);
+          print(`${dataText(start.data)}\n`);
+          isClean = !sharesPuzzles(start.data);
           describeModel(start);
-          progress.onStart(start);
+          progress.events.onStart(start);
         },
         onEvaluation: (evaluation) => {
           shares.push(evaluation.result.exactAccuracy);
-          progress.onEvaluation?.(evaluation);
+          progress.events.onEvaluation(evaluation);
           progress.note(`  ${sparkline(shares)}`);
         },
       }).finally(() => progress.end());
@@ -173,5 +148,5 @@ export const demo = defineCommand({
       print(`\n${verdict(score)} The model is in ${dir}: hrm solve ${dir} PUZZLE, hrm eval ${dir} --adaptive.`);
       print(`Whole demo: ${formatDuration((performance.now() - started) / 1000)}.`);
       return isClean && score.exactAccuracy >= GOAL ? EXIT_OK : EXIT_FAILURE;
-    }),
+    }, 'finishing this step'),
 });

@@ -6,8 +6,8 @@ import { loadModel } from '../train/load_model';
 import { overridesLayer } from '../train/overrides';
 import { openRunData } from '../train/run_data';
 import { parseJson } from '../io/strict_json';
-import { defineCommand, EXIT_OK, withInterrupt } from './command';
-import { evaluationText, percent } from './run_report';
+import { defineCommand, EXIT_OK, interruptible } from './command';
+import { evaluationText, fallbackText, percent } from './run_report';
 
 /** The configuration of the run with other data settings. */
 function withData(config: RunConfig, assignments: readonly string[]): RunConfig {
@@ -65,24 +65,30 @@ export const evalCommand = defineCommand({
       })
       .option('json', { type: 'boolean', default: false, describe: 'Print JSON' }),
   run: async ({ checkpoint, split, puzzles, segments, batch, adaptive, raw, set, json }) => {
-    const loaded = loadModel(checkpoint, { averaged: !raw });
-    const data = await openRunData(withData(loaded.config, set));
-    const dataset = data[split];
-    if (dataset === undefined) throw new ConfigError(`eval: --split ${split}: the run's data has no such split`);
-    const options = {
-      batchSize: batch,
-      puzzles: puzzles ?? null,
-      ...(segments === undefined ? {} : { segments }),
-    };
-    return await withInterrupt(async (signal) => {
-      const fixed = await evaluate(loaded.model, dataset, { ...options, signal });
-      const halting = adaptive ? await evaluate(loaded.model, dataset, { ...options, adaptive, signal }) : undefined;
+    return await interruptible(async (signal) => {
+      const loaded = loadModel(checkpoint, { averaged: !raw });
+      const data = await openRunData(withData(loaded.config, set), {
+        // The puzzles that it was trained with were proved then.
+        ...(set.length === 0 ? { unique: false } : {}),
+        signal,
+      });
+      const dataset = data[split];
+      if (dataset === undefined) throw new ConfigError(`eval: --split ${split}: the run's data has no such split`);
+      const options = {
+        batchSize: batch,
+        puzzles: puzzles ?? null,
+        ...(segments === undefined ? {} : { segments }),
+        signal,
+      };
+      const fixed = await evaluate(loaded.model, dataset, options);
+      const halting = adaptive ? await evaluate(loaded.model, dataset, { ...options, adaptive }) : undefined;
       const { path, step, isAveraged } = loaded;
       process.stdout.write(
         json
           ? `${JSON.stringify({ checkpoint: path, step, isAveraged, split, fixed, adaptive: halting })}\n`
           : `${path}, step ${step}${isAveraged ? ', averaged weights' : ''}, ${split} puzzles\n${reportText(fixed, halting)}`,
       );
+      process.stderr.write(fallbackText());
       return EXIT_OK;
     });
   },

@@ -1,8 +1,14 @@
 /** How a run, an evaluation and a solution read on a terminal. */
+import type { SudokuSet } from '../data/sudoku/set';
+import { blanksHistogram, gridsOf } from '../data/sudoku/split';
 import { prettyGrid } from '../data/sudoku/text';
 import type { Grid, Geometry } from '../data/sudoku/geometry';
 import type { Evaluation } from '../train/evaluate';
+import type { RunData } from '../train/run_data';
+import { fallbackCounts, fallbackReasons } from '../ops/fused';
 import { Progress, type ProgressStream } from '../train/progress';
+import { blanksText } from './data';
+import { describeChange } from '../train/resume';
 import type { Solution } from '../train/solve';
 import type { RunStart } from '../train/train';
 import type { RunEvaluation, RunEvents } from '../train/trainer';
@@ -19,9 +25,49 @@ export function evaluationText(result: Evaluation): string {
   );
 }
 
-/** Callbacks of `train` that draw. */
-export interface RunProgress extends RunEvents {
-  readonly onStart: (start: RunStart) => void;
+function splitLine(name: string, set: SudokuSet): string {
+  return (
+    `  ${name.padEnd(10)} ${String(set.length).padStart(6)} puzzles of ${String(gridsOf(set).size).padStart(3)} grids, ` +
+    `by blanks ${blanksText(blanksHistogram(set))}\n`
+  );
+}
+
+/** Whether a test puzzle or its solution is among the training puzzles. */
+export const sharesPuzzles = ({ overlap }: RunData): boolean =>
+  overlap ? overlap.puzzles + overlap.solutions > 0 : false;
+
+/** The Sudokus of a run, by split, and what training and test share; empty for other data. */
+export function dataText(data: RunData): string {
+  const { sudoku, overlap } = data;
+  if (!sudoku || !overlap) return '';
+  const { geometry, train, valid, test } = sudoku;
+  const how = valid ? ', each with one solution, split by solution grid before augmentation' : '';
+  return (
+    `${geometry.size}x${geometry.size} Sudokus${how}:\n` +
+    splitLine('training', train) +
+    (valid ? splitLine('validation', valid) : '') +
+    splitLine('test', test) +
+    `  overlap of training and test: ${overlap.puzzles} puzzles, ${overlap.solutions} solution grids\n` +
+    (sharesPuzzles(data)
+      ? '  warning: the test says little about unseen puzzles; hrm data verify names what is wrong\n'
+      : '')
+  );
+}
+
+/** What ran its slower composed definition so far; empty when nothing did. */
+export function fallbackText(): string {
+  const reasons = fallbackReasons();
+  return [...fallbackCounts()]
+    .map(([op, calls]) => `slow path: ${op} ran unfused ${calls} times, because ${reasons.get(op)}\n`)
+    .join('');
+}
+
+/** A run as it is drawn. */
+export interface RunProgress {
+  /** For `train`. */
+  readonly events: Required<Pick<RunEvents, 'onStep' | 'onEvaluation'>> & {
+    readonly onStart: (start: RunStart) => void;
+  };
   /** Prints a line above the bar. */
   readonly note: (line: string) => void;
   readonly end: () => void;
@@ -31,10 +77,16 @@ export interface RunProgress extends RunEvents {
 export function runProgress(stream: ProgressStream): RunProgress {
   let progress: Progress | undefined;
   let exact: number | undefined;
-  return {
-    onStart: ({ totalSteps, step, config, rejected }) => {
+  const events: RunProgress['events'] = {
+    onStart: ({ totalSteps, step, config, isOver, changes, rejected }) => {
       for (const { path, reason } of rejected) stream.write(`passed over ${path}: ${reason}\n`);
-      if (step > 0) stream.write(`going on after step ${step}\n`);
+      for (const change of changes) stream.write(`changed since the checkpoint: ${describeChange(change)}\n`);
+      if (isOver) {
+        stream.write(
+          `nothing is left to train after step ${step}; a larger train.steps or train.epochs goes on, and after an ` +
+            'early stop a higher train.stopAtExactAccuracy\n',
+        );
+      } else if (step > 0) stream.write(`going on after step ${step}\n`);
       const everySteps = config.train.logEverySteps;
       progress = new Progress({ totalSteps, startStep: step, everySteps, stream });
     },
@@ -45,8 +97,14 @@ export function runProgress(stream: ProgressStream): RunProgress {
       if (kind === 'eval') exact = result.exactAccuracy;
       progress?.note(`step ${step}: ${kind === 'final' ? 'at the end, ' : ''}${split}: ${evaluationText(result)}`);
     },
+  };
+  return {
+    events,
     note: (line) => progress?.note(line),
-    end: () => progress?.end(),
+    end: () => {
+      progress?.end();
+      stream.write(fallbackText());
+    },
   };
 }
 

@@ -6,7 +6,7 @@ import { geometryOfCells } from '../data/sudoku/geometry';
 import { ConfigError, FormatError } from '../error';
 import { loadModel } from '../train/load_model';
 import { solve as solvePuzzle } from '../train/solve';
-import { defineCommand, EXIT_FAILURE, EXIT_OK } from './command';
+import { defineCommand, EXIT_FAILURE, EXIT_OK, interruptible, takeTurn } from './command';
 import { solutionText } from './run_report';
 
 /** The puzzles of a text: one drawn over several lines, or one a line. */
@@ -50,20 +50,23 @@ export const solve = defineCommand({
       throw new ConfigError('solve: a puzzle or --file must be given, and not both');
     }
     const text = puzzle ?? readFileSync(file === '-' ? 0 : file!, 'utf8');
-    const loaded = loadModel(checkpoint, { averaged: !raw });
-    const geometry = loaded.geometry ?? geometryOfCells(loaded.model.config.seqLen);
-    const puzzles = readPuzzles(text, geometry, puzzle === undefined ? `--file ${file}` : 'solve');
-    let nWrong = 0;
-    for (const grid of puzzles) {
-      const solution = solvePuzzle(loaded.model, grid, {
-        ...(geometry ? { geometry } : {}),
-        ...(segments === undefined ? {} : { segments }),
-      });
-      if (solution.violations.length > 0) nWrong++;
-      const columns = process.stdout.columns ?? 100;
-      process.stdout.write(json ? `${solutionJson(solution)}\n` : `${solutionText(solution, columns)}\n`);
-    }
-    return nWrong === 0 ? EXIT_OK : EXIT_FAILURE;
+    return interruptible(async (signal) => {
+      const loaded = loadModel(checkpoint, { averaged: !raw });
+      const geometry = loaded.geometry ?? geometryOfCells(loaded.model.config.seqLen);
+      const puzzles = readPuzzles(text, geometry, puzzle === undefined ? `--file ${file}` : 'solve');
+      let nWrong = 0;
+      for (const grid of puzzles) {
+        await takeTurn(signal);
+        const solution = solvePuzzle(loaded.model, grid, {
+          ...(geometry ? { geometry } : {}),
+          ...(segments === undefined ? {} : { segments }),
+        });
+        if (solution.violations.length > 0) nWrong++;
+        const columns = process.stdout.columns ?? 100;
+        process.stdout.write(json ? `${solutionJson(solution)}\n` : `${solutionText(solution, columns)}\n`);
+      }
+      return nWrong === 0 ? EXIT_OK : EXIT_FAILURE;
+    });
   },
 });
 

@@ -4,8 +4,8 @@ import { configFileLayer } from '../train/config_file';
 import { overridesLayer } from '../train/overrides';
 import { presetList } from '../train/presets';
 import { train as runTraining } from '../train/train';
-import { defineCommand, EXIT_INTERRUPTED, EXIT_OK, withInterrupt } from './command';
-import { runProgress } from './run_report';
+import { defineCommand, EXIT_INTERRUPTED, EXIT_OK, interruptible } from './command';
+import { dataText, runProgress } from './run_report';
 
 const presetLines = presetList.map(({ name, about }) => `  ${name}: ${about}`).join('\n');
 
@@ -44,28 +44,29 @@ export const train = defineCommand({
       ...(config === undefined ? [] : [configFileLayer(config)]),
       ...(set.length === 0 ? [] : [overridesLayer(set)]),
     ];
-    const progress = runProgress(process.stderr);
-    const result = await withInterrupt(async (signal) => {
-      try {
-        return await runTraining({
-          ...(preset === undefined ? {} : { preset }),
-          layers,
-          out: dir,
-          resume: resumes,
-          signal,
-          ...progress,
-        });
-      } finally {
+    return await interruptible(async (signal) => {
+      const progress = runProgress(process.stderr);
+      const { status, step } = await runTraining({
+        ...(preset === undefined ? {} : { preset }),
+        layers,
+        out: dir,
+        resume: resumes,
+        signal,
+        ...progress.events,
+        onStart: (start) => {
+          process.stderr.write(dataText(start.data));
+          progress.events.onStart(start);
+        },
+      }).finally(() => {
         progress.end();
+      });
+      if (status === 'interrupted') {
+        process.stderr.write(`saved step ${step} in ${dir}; hrm train --resume ${dir} goes on\n`);
+        return EXIT_INTERRUPTED;
       }
-    });
-    const { status, step } = result;
-    if (status === 'interrupted') {
-      process.stderr.write(`saved step ${step} in ${dir}; hrm train --resume ${dir} goes on\n`);
-      return EXIT_INTERRUPTED;
-    }
-    const how = status === 'stopped' ? 'stopped early: the validation puzzles are solved' : 'finished';
-    process.stdout.write(`${how} after step ${step}; hrm eval ${dir} and hrm solve ${dir} use the model\n`);
-    return EXIT_OK;
+      const how = status === 'stopped' ? 'stopped early: the validation puzzles are solved' : 'finished';
+      process.stdout.write(`${how} after step ${step}; hrm eval ${dir} and hrm solve ${dir} use the model\n`);
+      return EXIT_OK;
+    }, 'finishing this step');
   },
 });

@@ -1,21 +1,10 @@
 import { types } from 'node:util';
 import { ArgumentError } from '../error';
-import { describe, readArgument } from '../io/arguments';
+import { describe } from '../io/arguments';
+import { readArgument } from '../tensor/arguments';
 import type { PuzzleDataset, PuzzleSet } from './dataset';
 
-/** An options object of a public function; its properties are read once, inside, so that a hostile getter is harmless. */
-export function readOptions<T extends object>(op: string, value: T, keys: readonly (keyof T & string)[]): T {
-  if (typeof value !== 'object' || value === null) {
-    throw new ArgumentError(`${op}: options must be an object, got ${describe(value)}`);
-  }
-  return readArgument(op, 'options', () => {
-    const unknown = Object.keys(value).find((key) => !(keys as readonly string[]).includes(key));
-    if (unknown !== undefined) {
-      throw new ArgumentError(`${op}: options are ${keys.join(', ')}, got ${describe(unknown)}`);
-    }
-    return Object.fromEntries(keys.map((key) => [key, value[key]])) as T;
-  });
-}
+export { readOptions } from '../tensor/arguments';
 
 /** Checks an optional callback. */
 export function requireCallback(op: string, name: string, value: unknown): void {

@@ -6,6 +6,7 @@ import { makeDirectoryAtomic } from '../io/atomic_file';
 import { onFile, readWholeFile, syncDirectory, writeSyncedFile } from '../io/files';
 import { encodeNpy, parseNpy } from '../io/npy';
 import { parseJson } from '../io/strict_json';
+import { readArray } from '../tensor/arguments';
 import { requireDataset } from './check';
 import { formatMetadata, parseMetadata, type DatasetMetadata } from './metadata';
 
@@ -201,7 +202,8 @@ export function writeDataset(
 ): void {
   const op = 'writeDataset';
   const target = requirePath(op, 'directory', directory);
-  if (!Array.isArray(identifiers) || !identifiers.every((name) => typeof name === 'string')) {
+  const names = readArray(op, 'identifiers', identifiers, 'a list of names');
+  if (!names.every((name) => typeof name === 'string')) {
     throw new ArgumentError(`${op}: identifiers must be a list of names, got ${describe(identifiers)}`);
   }
   if (typeof splits !== 'object' || splits === null) {
@@ -211,11 +213,11 @@ export function writeDataset(
     Object.entries(splits).map(([split, dataset]) => [checkedSplit(op, split), requireDataset(op, dataset)] as const),
   );
   makeDirectoryAtomic(op, target, (aside) => {
-    writeSyncedFile(op, path.join(aside, 'identifiers.json'), Buffer.from(`${JSON.stringify(identifiers)}\n`));
+    writeSyncedFile(op, path.join(aside, 'identifiers.json'), Buffer.from(`${JSON.stringify(names)}\n`));
     for (const [split, { metadata, sets }] of checked) {
-      if (metadata.numPuzzleIdentifiers !== identifiers.length) {
+      if (metadata.numPuzzleIdentifiers !== names.length) {
         throw new ArgumentError(
-          `${op}: ${split} needs ${metadata.numPuzzleIdentifiers} identifier names, got ${identifiers.length}`,
+          `${op}: ${split} needs ${metadata.numPuzzleIdentifiers} identifier names, got ${names.length}`,
         );
       }
       const folder = path.join(aside, split);

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { ArgumentError, FormatError } from '../error';
 import { allocating, describe, readArgument } from '../io/arguments';
 
@@ -32,14 +33,16 @@ const MAX_PERMUTATION = 2 ** 28;
  * Every argument is a 32-bit word; the four results go to out[0..3].
  */
 export function philox4x32(
-  c0: number,
-  c1: number,
-  c2: number,
-  c3: number,
-  k0: number,
-  k1: number,
-  out: Uint32Array,
+  ...[c0, c1, c2, c3, k0, k1, out]: [...words: [number, number, number, number, number, number], out: Uint32Array]
 ): void {
+  const given = [c0, c1, c2, c3, k0, k1];
+  if (!given.every((word) => Number.isInteger(word)) || !types.isUint32Array(out) || out.length < 4) {
+    throw new ArgumentError('philox4x32: expected six 32-bit words and a Uint32Array of at least 4 words');
+  }
+  philoxBlock(c0, c1, c2, c3, k0, k1, out);
+}
+
+function philoxBlock(c0: number, c1: number, c2: number, c3: number, k0: number, k1: number, out: Uint32Array): void {
   for (let round = 0; round < ROUNDS; round++) {
     // High words of two 32 x 32 -> 64 products in 16-bit halves: no partial sum reaches 2^32, so int32 arithmetic is exact.
     const a = c0 & 0xffff;
@@ -120,7 +123,7 @@ export class Philox {
 
   #fill(): void {
     const block = floor(this.#position / 4);
-    philox4x32(
+    philoxBlock(
       (block % TWO_32) | 0,
       (block / TWO_32) | 0,
       this.#stream0,

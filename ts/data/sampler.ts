@@ -1,7 +1,8 @@
 import { types } from 'node:util';
 import { ArgumentError, ConfigError, FormatError } from '../error';
 import { describe, readArgument } from '../io/arguments';
-import { readOptions, requireCallback, requireDataset } from './check';
+import { readArray, readFields, requireFunction } from '../tensor/arguments';
+import { readOptions, requireCallback, requireCount, requireDataset } from './check';
 import { IGNORE_LABEL, type PuzzleDataset, type PuzzleSet, type TokenArray } from './dataset';
 import type { DatasetMetadata } from './metadata';
 import { Philox, streamOf } from './philox';
@@ -65,6 +66,7 @@ const DRAW_STREAM = 17;
  */
 export class TrainSampler {
   readonly options: SamplerOptions;
+  readonly sets: readonly ExampleGroups[];
   readonly #rng: Philox;
   readonly #order: Philox;
   readonly #seed: string;
@@ -82,18 +84,23 @@ export class TrainSampler {
    */
   constructor(
     readonly metadata: DatasetMetadata,
-    readonly sets: readonly ExampleGroups[],
+    sets: readonly ExampleGroups[],
     options: SamplerOptions,
   ) {
     this.options = readOptions('TrainSampler', options, ['batchSize', 'seed', 'epochsPerInterval']);
     const { batchSize, seed, epochsPerInterval } = this.options;
     checkCount('batchSize', batchSize);
     checkCount('epochsPerInterval', epochsPerInterval);
-    if (sets.length === 0) throw new ArgumentError('TrainSampler: there must be at least one set');
+    readArgument('TrainSampler', 'metadata', () =>
+      requireCount('TrainSampler', 'metadata.seqLen', metadata.seqLen, 1, 2 ** 31 - 1),
+    );
+    this.sets = readArray('TrainSampler', 'sets', sets, 'an array of sets') as readonly ExampleGroups[];
+    if (this.sets.length === 0) throw new ArgumentError('TrainSampler: there must be at least one set');
+    for (const [i, set] of this.sets.entries()) requireGroups(`sets[${i}]`, set);
     this.#rng = new Philox(seed);
     this.#order = new Philox(seed);
     this.#seed = BigInt(seed).toString();
-    for (const set of sets) this.#checkFills(set);
+    for (const set of this.sets) readArgument('TrainSampler', 'sets', () => this.#checkFills(set));
   }
 
   #checkFills(set: ExampleGroups): void {
@@ -203,6 +210,15 @@ export class TrainSampler {
   }
 }
 
+function requireGroups(where: string, value: ExampleGroups): void {
+  const op = 'TrainSampler';
+  const keys = ['name', 'nGroups', 'nPuzzles', 'nExamples', 'identifier', 'write'] as const;
+  const { name, nGroups, ...calls } = readFields(op, where, value, keys);
+  if (typeof name !== 'string') throw new ArgumentError(`${op}: ${where} must have a name, got ${describe(name)}`);
+  requireCount(op, `${where}.nGroups`, nGroups, 0, 2 ** 31 - 1);
+  for (const [key, call] of Object.entries(calls)) requireFunction(op, `${where}.${key}`, call);
+}
+
 function checkCount(what: string, value: unknown): void {
   if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value < 2 ** 31) return;
   throw new ArgumentError(`sampler: ${what} must be an integer in [1, 2^31), got ${describe(value)}`);
@@ -295,7 +311,7 @@ function sameJson(got: unknown, expected: unknown): boolean {
 }
 
 function requireRows(rows: unknown, nExamples: number): void {
-  if (types.isUint32Array(rows) && rows.every((row) => row < nExamples)) return;
+  if (types.isUint32Array(rows) && Uint32Array.prototype.every.call(rows, (row) => row < nExamples)) return;
   throw new ArgumentError(
     `testBatches: examples must give a Uint32Array of rows below ${nExamples}, got ${describe(rows)}`,
   );

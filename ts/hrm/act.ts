@@ -8,8 +8,10 @@ import { type Generator, rand, randint } from '../ops/random';
 import { sigmoid } from '../ops/unary';
 import { reshape } from '../ops/reshape';
 import { where } from '../ops/where';
+import { readOptions } from '../tensor/arguments';
 import { ones, zeros } from '../tensor/create';
 import type { Tensor } from '../tensor/tensor';
+import { requireBatch, requireCarry, requireModel } from './arguments';
 import type { Hrm } from './model';
 
 /** A batch of puzzles. */
@@ -50,25 +52,26 @@ export interface StepOutputs {
 export interface ActOptions {
   /** Halting by Q, exploration and the Q target; otherwise every row runs M segments. */
   training: boolean;
-  /** Draws the exploration; needed in training when haltExplorationProb > 0. */
+  /** Draws the exploration, in training with haltExplorationProb > 0. Left out: the default generator. */
   generator?: Generator;
 }
 
 /** A carry in which every row has halted: the first step fills it. Its states are never read. */
 export function initialCarry(model: Hrm, batch: BatchTensors): Carry {
-  const [batchSize] = batch.inputs.shape as [number];
+  const rows = requireBatch('initialCarry', 'batch', batch);
+  const [batchSize = 0] = rows.inputs.shape;
   return {
-    ...model.initialStates(batchSize),
+    ...requireModel('initialCarry', model).initialStates(batchSize),
     steps: zeros([batchSize], { dtype: 'int32' }),
     halted: ones([batchSize], { dtype: 'bool' }),
-    current: batch,
+    current: rows,
   };
 }
 
 /** Halted rows take the incoming row, the others keep theirs; by select, so that nothing of a halted row survives. */
 function replaceHalted(model: Hrm, carry: Carry, batch: BatchTensors): Omit<Carry, 'halted'> {
   const { halted } = carry;
-  const [batchSize] = halted.shape as [number];
+  const [batchSize = 0] = halted.shape;
   const initial = model.initialStates(batchSize);
   const perToken = reshape(halted, [batchSize, 1]);
   const perState = reshape(halted, [batchSize, 1, 1]);
@@ -103,8 +106,11 @@ export function actStep(
   batch: BatchTensors,
   options: ActOptions,
 ): { carry: Carry; outputs: StepOutputs } {
-  const { haltMaxSteps, haltLoss, haltExplorationProb } = model.config;
-  const { zH, zL, steps, current } = noGrad(() => replaceHalted(model, carry, batch));
+  const { haltMaxSteps, haltLoss, haltExplorationProb } = requireModel('actStep', model).config;
+  const before = requireCarry('actStep', carry);
+  const rows = requireBatch('actStep', 'batch', batch);
+  const { training, generator } = readOptions('actStep', options, ['training', 'generator']);
+  const { zH, zL, steps, current } = noGrad(() => replaceHalted(model, before, rows));
 
   const puzzleRows = model.puzzleEmb?.rows(current.puzzleIdentifiers);
   const x = model.inputEmbedding(current.inputs, puzzleRows);
@@ -117,15 +123,16 @@ export function actStep(
     const lastStep = ge(newSteps, haltMaxSteps);
     let halted = lastStep;
     let targetQContinue: Tensor | undefined;
-    if (options.training && haltMaxSteps > 1) {
+    if (training && haltMaxSteps > 1) {
       const { qHalt, qContinue } = heads;
       halted = logicalOr(halted, haltLoss === 'halt' ? gt(qHalt, 0) : gt(qHalt, qContinue));
       if (haltExplorationProb > 0) {
-        const bound = explorationBound(model, newSteps.shape[0] as number, options.generator);
+        const bound = explorationBound(model, newSteps.shape[0] as number, generator);
         halted = logicalAnd(halted, ge(newSteps, bound));
       }
       if (haltLoss === 'official') {
-        const next = model.qValues(model.recurNoGrad(newStates, x).zH);
+        // The Q head reads token 0 alone.
+        const next = model.qValues(model.recurNoGrad(newStates, x, 1).zH);
         targetQContinue = sigmoid(where(lastStep, next.qHalt, maximum(next.qHalt, next.qContinue)));
       }
     }

@@ -53,7 +53,7 @@ export const modelSettingsSchema = z.strictObject({
   /** 'official': Q-learning with the second pass; 'halt': TRM's, qHalt alone. An algorithm change, never the default. */
   haltLoss: z.enum(['official', 'halt']).default('official'),
   lossType: z.enum(['stablemax', 'softmax']).default('stablemax'),
-  /** Dtype of activations; weights and optimiser state are always float32. */
+  /** Dtype of activations; weights and optimizer state are always float32. */
   forwardDtype: z.enum(['float32', 'bfloat16', 'float64']).default('float32'),
 });
 
@@ -145,6 +145,11 @@ export function modelConfig(fields: Partial<ModelSettings>): ModelConfig {
   return resolveModel(parseStrict(modelSettingsSchema, fields, 'model config', modelKeys));
 }
 
+/** A complete configuration that a caller gives, checked. @throws ConfigError */
+export function requireModelConfig(op: string, value: unknown): ModelConfig {
+  return resolveModel(parseStrict(modelSettingsSchema, value, `${op}: model config`, modelKeys));
+}
+
 /** S: tokens the network sees, puzzle embedding included. */
 export const totalSeqLen = (config: ModelConfig): number => config.puzzleEmbLen + config.seqLen;
 
@@ -161,7 +166,8 @@ export function swigluInnerSize(width: number, expansion: number): number {
 }
 
 /** Trainable parameters without the puzzle embedding (H_init and L_init are buffers). */
-export function countParameters(config: ModelConfig): number {
+export function countParameters(model: ModelConfig): number {
+  const config = requireModelConfig('countParameters', model);
   const { hidden, vocabSize, expansion } = config;
   const tokens = totalSeqLen(config);
   const mixer = config.mlpT ? 3 * swigluInnerSize(tokens, expansion) * tokens : 4 * hidden * hidden;

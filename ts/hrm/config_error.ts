@@ -1,5 +1,6 @@
 import { type z } from 'zod';
 import { ConfigError } from '../error';
+import { readArgument } from '../tensor/arguments';
 
 /** Number of single-character edits (insert, delete, replace, swap of neighbours) that turn `a` into `b`. */
 export function editDistance(a: string, b: string): number {
@@ -102,7 +103,7 @@ export function expectation(issue: z.core.$ZodIssue): string {
  * @throws ConfigError
  */
 export function parseStrict<T>(schema: z.ZodType<T>, value: unknown, where: string, known: readonly string[]): T {
-  const result = schema.safeParse(value);
+  const result = readArgument(where, 'the value', () => schema.safeParse(value));
   if (result.success) return result.data;
   const issue = result.error.issues[0]!;
   const path = issue.path.map(String).join('.');
@@ -112,5 +113,7 @@ export function parseStrict<T>(schema: z.ZodType<T>, value: unknown, where: stri
   }
   if (issue.code === 'custom') throw new ConfigError(`${where}: ${issue.message}`);
   const subject = path === '' ? '' : `${path} `;
-  throw new ConfigError(`${where}: ${subject}${expectation(issue)}, got ${show(valueAt(value, issue.path))}`);
+  throw new ConfigError(
+    `${where}: ${subject}${expectation(issue)}, got ${readArgument(where, path, () => show(valueAt(value, issue.path)))}`,
+  );
 }

@@ -12,7 +12,9 @@ import { sum } from '../ops/reduce';
 import { argmax } from '../ops/softmax';
 import { where } from '../ops/where';
 import { zeros } from '../tensor/create';
+import { readFields } from '../tensor/arguments';
 import type { Tensor } from '../tensor/tensor';
+import { requireCarry, requireOutputs } from './arguments';
 import type { Carry, StepOutputs } from './act';
 import type { ModelConfig } from './config';
 
@@ -49,8 +51,10 @@ export interface LossResult {
  * @param outputs of the same segment
  */
 export function actLoss(config: Pick<ModelConfig, 'lossType'>, carry: Carry, outputs: StepOutputs): LossResult {
-  const { labels } = carry.current;
-  const { logits, qHalt, qContinue, targetQContinue } = outputs;
+  const { lossType } = readFields('actLoss', 'config', config, ['lossType']);
+  const { halted, steps, current } = requireCarry('actLoss', carry);
+  const { labels } = current;
+  const { logits, qHalt, qContinue, targetQContinue } = requireOutputs('actLoss', outputs);
 
   const judged = noGrad(() => {
     const scored = ne(labels, IGNORE_LABEL);
@@ -62,7 +66,7 @@ export function actLoss(config: Pick<ModelConfig, 'lossType'>, carry: Carry, out
   });
 
   const tokenLosses = crossEntropy(logits, labels, {
-    kind: config.lossType,
+    kind: lossType,
     ignoreIndex: IGNORE_LABEL,
     reduction: 'none',
   });
@@ -75,7 +79,7 @@ export function actLoss(config: Pick<ModelConfig, 'lossType'>, carry: Carry, out
 
   const metrics = noGrad(() => {
     const { nScored, nCorrect, perRow, rowIsCorrect } = judged;
-    const valid = logicalAnd(carry.halted, gt(nScored, 0));
+    const valid = logicalAnd(halted, gt(nScored, 0));
     const zero = zeros([]);
     const total = (values: Tensor): Tensor => cast(sum(values), 'float32');
     const fraction = div(cast(nCorrect, perRow.dtype), perRow);
@@ -84,7 +88,7 @@ export function actLoss(config: Pick<ModelConfig, 'lossType'>, carry: Carry, out
       total(where(valid, cast(fraction, 'float32'), zero)),
       total(logicalAnd(valid, rowIsCorrect)),
       total(logicalAnd(valid, eq(ge(qHalt, 0), rowIsCorrect))),
-      total(where(valid, carry.steps, zeros([], { dtype: 'int32' }))),
+      total(where(valid, steps, zeros([], { dtype: 'int32' }))),
       ...[lmLoss, qHaltLoss, qContinueLoss].map((part) => cast(detached(part), 'float32')),
     ]);
   });

@@ -5,6 +5,8 @@ import { Embedding } from '../nn/embedding';
 import { Linear } from '../nn/linear';
 import { Module } from '../nn/module';
 import { SparseEmbedding } from '../nn/sparse_embedding';
+import { ShapeError } from '../error';
+import { requireInteger, requireNamed, requireTensor } from '../ops/arguments';
 import { add, mul } from '../ops/arithmetic';
 import { cast } from '../ops/cast';
 import { concat, pad } from '../ops/concat';
@@ -17,7 +19,7 @@ import { expand, reshape } from '../ops/reshape';
 import { narrow, select } from '../ops/slice';
 import { full, zeros } from '../tensor/create';
 import type { Tensor } from '../tensor/tensor';
-import { gradLSteps, headDim, type ModelConfig, swigluInnerSize, totalSeqLen } from './config';
+import { gradLSteps, headDim, type ModelConfig, requireModelConfig, swigluInnerSize, totalSeqLen } from './config';
 
 /** A recurrent module: the weights of its blocks, under `layers.i`. */
 class Level extends Module {
@@ -68,8 +70,9 @@ export class Hrm extends Module {
   readonly #rope: { cos: Tensor; sin: Tensor } | undefined;
 
   /** @param generator draws the initial weights; the same seed gives the same model on every machine */
-  constructor(config: ModelConfig, generator: Generator) {
+  constructor(settings: ModelConfig, generator: Generator) {
     super();
+    const config = requireModelConfig('Hrm', settings);
     this.config = config;
     const { hidden, vocabSize } = config;
     this.#embedTokens = this.child('embed_tokens', new Embedding(vocabSize, hidden, { generator }));
@@ -86,7 +89,11 @@ export class Hrm extends Module {
     this.hInit = this.buffer('H_init', truncNormal([hidden], { std: 1, generator }));
     this.lInit = this.buffer('L_init', truncNormal([hidden], { std: 1, generator }));
     if (config.posEncodings === 'rope')
-      this.#rope = ropeTables(totalSeqLen(config), headDim(config), { theta: config.ropeTheta });
+      this.#rope = ropeTables(totalSeqLen(config), headDim(config), {
+        theta: config.ropeTheta,
+        // bfloat16 is storage: the rotation is computed in float32.
+        dtype: config.forwardDtype === 'float64' ? 'float64' : 'float32',
+      });
   }
 
   /** The rotation's tables [S, d], where positions are rotary. */
@@ -96,6 +103,8 @@ export class Hrm extends Module {
 
   /** Initial states for a batch: [B, S, D] views of H_init and L_init in forward dtype. */
   initialStates(batchSize: number): States {
+    if (requireInteger('initialStates', 'batchSize', batchSize) < 0)
+      throw new ShapeError(`initialStates: batchSize must not be negative, got ${batchSize}`);
     const shape = [batchSize, totalSeqLen(this.config), this.config.hidden];
     return { zH: expand(this.#forward(this.hInit), shape), zL: expand(this.#forward(this.lInit), shape) };
   }
@@ -124,8 +133,8 @@ export class Hrm extends Module {
   inputEmbedding(inputs: Tensor, puzzleRows: Tensor | undefined): Tensor {
     const { hidden, puzzleEmbLen } = this.config;
     let embedding = this.#forward(this.#embedTokens.forward(inputs));
-    if (puzzleRows) {
-      const [batch, width] = puzzleRows.shape as [number, number];
+    if (puzzleRows !== undefined) {
+      const [batch = 0, width = 0] = requireTensor('inputEmbedding', 'puzzleRows', puzzleRows).shape;
       const padded = pad(this.#forward(puzzleRows), [
         [0, 0],
         [0, puzzleEmbLen * hidden - width],
@@ -146,11 +155,12 @@ export class Hrm extends Module {
    * One segment with the one-step gradient (HRM section 2): all but the last `gradSteps` L updates, and the H updates
    * before them, run without gradient in one native call; then the rest with gradient.
    *
-   * @param states [B, S, D] each, used as constants
+   * @param from [B, S, D] each, used as constants
    * @param x [B, S, D]
    * @returns the new states, with their graph
    */
-  recur({ zH, zL }: States, x: Tensor): States {
+  recur(from: States, x: Tensor): States {
+    const { zH, zL } = requireNamed('recur', 'states', from, ['zH', 'zL']);
     const { hCycles, lCycles } = this.config;
     const k = gradLSteps(this.config);
     const options = this.#loopOptions(k);
@@ -166,12 +176,17 @@ export class Hrm extends Module {
     return states;
   }
 
-  /** One segment without gradient, all of it in one native call. */
-  recurNoGrad({ zH, zL }: States, x: Tensor): States {
+  /**
+   * One segment without gradient, all of it in one native call.
+   *
+   * @param hTokens how many leading tokens of the new zH are wanted; all by default
+   */
+  recurNoGrad(from: States, x: Tensor, hTokens?: number): States {
+    const { zH, zL } = requireNamed('recurNoGrad', 'states', from, ['zH', 'zL']);
     return noGrad(() => {
       const lWeights = this.#forwardBlocks(this.#lLevel);
       const hWeights = this.config.sharedLevels ? lWeights : this.#forwardBlocks(this.#hLevel);
-      return lLoop(zH, zL, x, lWeights, hWeights, this.#loopOptions(0));
+      return lLoop(zH, zL, x, lWeights, hWeights, { ...this.#loopOptions(0), hTokens });
     });
   }
 

@@ -1,5 +1,8 @@
 import { types } from 'node:util';
-import { ArgumentError, HrmError, OutOfMemoryError } from '../error';
+import { ArgumentError, OutOfMemoryError } from '../error';
+import { readArgument } from '../tensor/arguments';
+
+export { readArgument } from '../tensor/arguments';
 
 const MAX_SHOWN = 60;
 
@@ -25,19 +28,6 @@ export function describe(value: unknown): string {
       if (value === null) return 'null';
       if (types.isProxy(value)) return 'a Proxy';
       return Array.isArray(value) ? `an array of ${value.length}` : 'an object';
-  }
-}
-
-/**
- * Runs code that touches a caller's object, where a getter, proxy trap or forged property may throw anything.
- * What is not one of our errors becomes an ArgumentError with the original as its cause.
- */
-export function readArgument<T>(op: string, name: string, read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof HrmError) throw error;
-    throw new ArgumentError(`${op}: ${name} must be readable, got a value that throws when read`, { cause: error });
   }
 }
 

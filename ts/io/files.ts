@@ -122,7 +122,7 @@ export function syncDirectory(op: string, directory: string): void {
 
 /** Makes a directory and its parents, durably. */
 export function makeDirectory(op: string, directory: string): void {
-  const first = onFile(op, directory, 'create', () => fs.mkdirSync(directory, { recursive: true }));
+  const first = onFile(op, directory, 'create', () => makeDirectories(directory));
   if (first === undefined) return;
   const top = path.dirname(path.resolve(first));
   for (let parent = path.dirname(path.resolve(directory)); ; parent = path.dirname(parent)) {
@@ -152,4 +152,24 @@ function* chunksOf(op: string, content: FileContent): Generator<Uint8Array> {
     if (error instanceof HrmError) throw error;
     throw new ArgumentError(`${op}: content must be iterable to its end, got an error from it`, { cause: error });
   }
+}
+
+/**
+ * Makes a directory with those above it. Not Node's own `recursive`, which never returns where the system denies that a
+ * directory can be made with ENOENT (Linux, under /proc).
+ *
+ * @returns the first directory that was made; undefined when it was there already
+ * @throws the system's error
+ */
+export function makeDirectories(directory: string): string | undefined {
+  if (fs.statSync(directory, { throwIfNoEntry: false })?.isDirectory() === true) return undefined;
+  const parent = path.dirname(directory);
+  const first = parent === directory ? undefined : makeDirectories(parent);
+  try {
+    fs.mkdirSync(directory);
+  } catch (error) {
+    // Another process may have been faster.
+    if (errorCode(error) !== 'EEXIST' || !fs.statSync(directory).isDirectory()) throw error;
+  }
+  return first ?? directory;
 }

@@ -1,9 +1,10 @@
 /** Tensors in files: safetensors, npy and npz. The formats themselves are in safetensors.ts, npy.ts and npz.ts. */
+import { types } from 'node:util';
 import { ArgumentError, FormatError } from '../error';
 import { tensor } from '../tensor/create';
 import { tidy } from '../tensor/scope';
 import { Tensor } from '../tensor/tensor';
-import { describe, requireMap, requirePath } from './arguments';
+import { describe, readArgument, requireMap, requirePath } from './arguments';
 import { writeFileAtomic } from './atomic_file';
 import { readWholeFile } from './files';
 import { encodeNpy, parseNpy } from './npy';
@@ -34,11 +35,16 @@ export function fromRawArray({ dtype, shape, data }: RawArray, what: string): Te
 }
 
 function requireTensors(op: string, value: unknown): Map<string, RawArray> {
-  const isPlain = typeof value === 'object' && value !== null && !Tensor.isTensor(value) && !Array.isArray(value);
+  const isPlain =
+    typeof value === 'object' &&
+    value !== null &&
+    !Tensor.isTensor(value) &&
+    !readArgument(op, 'tensors', () => Array.isArray(value));
   if (!isPlain)
     throw new ArgumentError(`${op}: tensors must be a Map or an object of tensors by name, got ${describe(value)}`);
-  const isMap = Object.prototype.toString.call(value) === '[object Map]';
-  const entries = isMap ? [...requireMap(op, 'tensors', value)] : Object.entries(value);
+  const entries = types.isMap(value)
+    ? [...requireMap(op, 'tensors', value)]
+    : readArgument(op, 'tensors', () => Object.entries(value));
   return new Map(
     entries.map(([name, item]) => {
       Tensor.handleOf(item, op, `tensor ${describe(name)}`);

@@ -42,7 +42,7 @@ export function typedError(error: unknown, called?: Called): unknown {
 let collect: (() => void) | undefined;
 
 /** A full collection, which runs the finalizers of dead tensors. Needs no command line flag. */
-function collectGarbage(): void {
+export function collectGarbage(): void {
   if (collect === undefined) {
     setFlagsFromString('--expose-gc');
     collect = runInNewContext('gc') as () => void;

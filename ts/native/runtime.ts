@@ -22,7 +22,9 @@ export function trimMemory(): void {
 
 function requireInteger(op: string, name: string, value: unknown, min: number, max: number): number {
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min || value > max)
-    throw new ArgumentError(`${op}: ${name} must be an integer in ${min}..${max}, got ${String(value)}`);
+    throw new ArgumentError(
+      `${op}: ${name} must be an integer in ${min}..${max}, got ${typeof value === 'number' ? String(value) : `a ${typeof value}`}`,
+    );
   return value;
 }
 

@@ -1,5 +1,7 @@
 import { embedding } from '../ops/indexing';
 import { type Generator, truncNormal } from '../ops/random';
+import { requireInteger } from '../ops/arguments';
+import { readOptions } from '../tensor/arguments';
 import type { Tensor } from '../tensor/tensor';
 import { Module } from './module';
 
@@ -9,8 +11,9 @@ export class Embedding extends Module {
 
   constructor(n: number, width: number, options: { generator?: Generator } = {}) {
     super();
-    const std = 1 / Math.sqrt(width);
-    this.weight = this.parameter('embedding_weight', truncNormal([n, width], { std, generator: options.generator }));
+    const { generator } = readOptions('Embedding', options, ['generator']);
+    const std = 1 / Math.sqrt(requireInteger('Embedding', 'width', width));
+    this.weight = this.parameter('embedding_weight', truncNormal([n, width], { std, generator }));
   }
 
   /** @param ids int32 [...] @returns [..., width] */

@@ -1,5 +1,8 @@
 import { linear } from '../ops/linear';
 import { truncNormal, type Generator } from '../ops/random';
+import { ArgumentError } from '../error';
+import { requireInteger } from '../ops/arguments';
+import { readOptions } from '../tensor/arguments';
 import { zeros } from '../tensor/create';
 import type { Tensor } from '../tensor/tensor';
 import { Module } from './module';
@@ -16,12 +19,15 @@ export class Linear extends Module {
 
   constructor(inFeatures: number, outFeatures: number, options: LinearOptions = {}) {
     super();
-    const { generator } = options;
+    const { generator, bias } = readOptions('Linear', options, ['bias', 'generator']);
+    for (const [name, size] of Object.entries({ inFeatures, outFeatures }))
+      if (requireInteger('Linear', name, size) < 0)
+        throw new ArgumentError(`Linear: ${name} must not be negative, got ${size}`);
     this.weight = this.parameter(
       'weight',
       truncNormal([outFeatures, inFeatures], { std: 1 / Math.sqrt(inFeatures), generator }),
     );
-    if (options.bias) this.bias = this.parameter('bias', zeros([outFeatures]));
+    if (bias) this.bias = this.parameter('bias', zeros([outFeatures]));
   }
 
   /** @param x [..., in] @returns [..., out] */

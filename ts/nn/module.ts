@@ -1,11 +1,15 @@
-import { FormatError } from '../error';
+import { types } from 'node:util';
+import { ArgumentError, FormatError } from '../error';
 import { noGrad } from '../autograd/no_grad';
 import { copy_ } from '../ops/cast';
+import { requireTensor } from '../ops/arguments';
+import { readArgument } from '../tensor/arguments';
+import { describe } from '../tensor/dtype';
 import type { Tensor } from '../tensor/tensor';
 
 /**
  * Parameters, buffers and children under names; the dotted path of names is the key in a state dict, as in PyTorch.
- * Parameters are trained by the dense optimiser, buffers are saved but not.
+ * Parameters are trained by the dense optimizer, buffers are saved but not.
  */
 export class Module {
   readonly #parameters = new Map<string, Tensor>();
@@ -13,15 +17,17 @@ export class Module {
   readonly #children = new Map<string, Module>();
 
   protected parameter(name: string, tensor: Tensor): Tensor {
-    tensor.requiresGrad = true;
+    requireTensor('Module', 'a parameter', tensor).requiresGrad = true;
     this.#parameters.set(name, tensor);
     return tensor;
   }
   protected buffer(name: string, tensor: Tensor): Tensor {
-    this.#buffers.set(name, tensor);
+    this.#buffers.set(name, requireTensor('Module', 'a buffer', tensor));
     return tensor;
   }
   protected child<M extends Module>(name: string, module: M): M {
+    if (typeof module !== 'object' || module === null || !(#children in module))
+      throw new ArgumentError(`Module: a child must be a module, got ${describe(module)}`);
     this.#children.set(name, module);
     return module;
   }
@@ -51,21 +57,24 @@ export class Module {
    */
   loadStateDict(state: ReadonlyMap<string, Tensor>): void {
     const own = this.stateDict();
-    const missing = [...own.keys()].filter((name) => !state.has(name));
-    const unknown = [...state.keys()].filter((name) => !own.has(name));
+    if (!types.isMap(state))
+      throw new ArgumentError(`loadStateDict: expected a Map of tensors, got ${describe(state)}`);
+    const saved = readArgument('loadStateDict', 'state', () => new Map<unknown, unknown>(state));
+    const missing = [...own.keys()].filter((name) => !saved.has(name));
+    const unknown = [...saved.keys()].filter((name) => !own.has(name as string));
     if (missing.length > 0 || unknown.length > 0)
       throw new FormatError(
-        `loadStateDict: the names differ from the model's; missing: ${listing(missing)}; unknown: ${listing(unknown)}`,
+        `loadStateDict: the names differ from the model's; missing: ${listing(missing)}; unknown: ${listing(unknown.map((name) => (typeof name === 'string' ? name : describe(name))))}`,
       );
     for (const [name, target] of own) {
-      const source = state.get(name) as Tensor;
+      const source = requireTensor('loadStateDict', name, saved.get(name));
       if (source.shape.join() !== target.shape.join())
         throw new FormatError(
           `loadStateDict: ${name} must have shape [${target.shape.join(', ')}], got [${source.shape.join(', ')}]`,
         );
     }
     noGrad(() => {
-      for (const [name, target] of own) copy_(target, state.get(name) as Tensor);
+      for (const [name, target] of own) copy_(target, saved.get(name) as Tensor);
     });
   }
 

@@ -37,8 +37,7 @@ export function arange(start: number, stop: number, step: number, options?: Crea
 export function arange(...args: readonly (number | CreateOptions | undefined)[]): Tensor {
   const split = args.findIndex((arg) => typeof arg !== 'number');
   const numbers = split < 0 ? args : args.slice(0, split);
-  const options = (split < 0 ? undefined : (args[split] as CreateOptions | undefined)) ?? {};
-  checkOptions('arange', options);
+  const options = checkOptions('arange', (split < 0 ? undefined : (args[split] as CreateOptions | undefined)) ?? {});
   if (numbers.length < 1 || numbers.length > 3)
     throw new ArgumentError(`arange: takes (stop), (start, stop) or (start, stop, step), got ${describe(args[0])}`);
   const [first, second, third] = numbers;
@@ -56,37 +55,37 @@ export function arange(...args: readonly (number | CreateOptions | undefined)[])
 
 /** n evenly spaced numbers from start to stop, both included; float32 by default. */
 export function linspace(start: number, stop: number, n: number, options: CreateOptions = {}): Tensor {
-  checkOptions('linspace', options);
+  const given = checkOptions('linspace', options);
   const [from, to] = [requireFinite('linspace', 'start', start), requireFinite('linspace', 'stop', stop)];
   if (requireInteger('linspace', 'n', n) < 0) throw new ArgumentError(`linspace: n must not be negative, got ${n}`);
-  const dtype = options.dtype ?? 'float32';
+  const dtype = given.dtype ?? 'float32';
   if (!isFloat(dtype)) throw new ArgumentError(`linspace: dtype must be floating, got ${describe(dtype)}`);
   const step = n > 1 ? (to - from) / (n - 1) : 0;
   const result = arangeOp.one([], { start: from, step, size: n, dtype: dtypeCode(dtype) });
   // Rounding must not move the end.
   if (n > 1) nativeCall('fill').many([sliceView(result, { dim: 0, start: n - 1, stop: n, step: 1 })], { value: to });
-  return withGrad(result, options);
+  return withGrad(result, given);
 }
 
 /** [n, m] (m: n) with ones on the diagonal, zeros elsewhere; float32 by default. */
 export function eye(n: number, m = n, options: CreateOptions = {}): Tensor {
-  checkOptions('eye', options);
+  const given = checkOptions('eye', options);
   for (const [name, size] of Object.entries({ n, m }))
     if (requireInteger('eye', name, size) < 0)
       throw new ArgumentError(`eye: ${name} must not be negative, got ${size}`);
-  const dtype = options.dtype ?? 'float32';
+  const dtype = given.dtype ?? 'float32';
   dtypeCode(dtype, 'eye');
   const flat = filled([n * m], dtype, 0);
   // In row-major order the diagonal is every (m + 1)-th element of the first min(n, m) rows.
   const diagonal = sliceView(flat, { dim: 0, start: 0, stop: Math.min(n, m) * m, step: m + 1 });
   nativeCall('fill').many([diagonal], { value: 1 });
-  return withGrad(reshape(flat, [n, m]), options);
+  return withGrad(reshape(flat, [n, m]), given);
 }
 
 function likeAs(op: string, x: Tensor, value: number | boolean, options: CreateOptions): Tensor {
   const { shape, dtype } = requireTensor(op, 'x', x);
-  checkOptions(op, options);
-  return fullAs(op, shape, value, { ...options, dtype: options.dtype ?? dtype });
+  const given = checkOptions(op, options);
+  return fullAs(op, shape, value, { ...given, dtype: given.dtype ?? dtype });
 }
 
 /** Every element `value`, in the shape and (unless `options` says otherwise) the dtype of x. */
@@ -94,10 +93,12 @@ export function fullLike(x: Tensor, value: number | boolean, options: CreateOpti
   return likeAs('fullLike', x, value, options);
 }
 
+/** All 0, in the shape and (unless `options` says otherwise) the dtype of x. @throws ArgumentError */
 export function zerosLike(x: Tensor, options: CreateOptions = {}): Tensor {
   return likeAs('zerosLike', x, 0, options);
 }
 
+/** All 1, in the shape and (unless `options` says otherwise) the dtype of x. @throws ArgumentError */
 export function onesLike(x: Tensor, options: CreateOptions = {}): Tensor {
   return likeAs('onesLike', x, 1, options);
 }

@@ -1,5 +1,6 @@
 /** Checks of what callers pass to the functions of this folder; shapes and dtypes are the native rules' business. */
 import { ArgumentError, ShapeError } from '../error';
+import { readArray, readFields } from '../tensor/arguments';
 import { describe } from '../tensor/dtype';
 import { Tensor } from '../tensor/tensor';
 
@@ -16,9 +17,24 @@ export function requireInteger(op: string, name: string, value: unknown): number
 }
 
 export function requireIntegers(op: string, name: string, value: unknown): readonly number[] {
-  if (!Array.isArray(value))
-    throw new ArgumentError(`${op}: ${name} must be an array of integers, got ${describe(value)}`);
-  return value.map((item, i) => requireInteger(op, `${name}[${i}]`, item));
+  return readArray(op, name, value, 'an array of integers').map((item, i) => requireInteger(op, `${name}[${i}]`, item));
+}
+
+/** An array of living tensors. */
+export function requireTensors(op: string, name: string, value: unknown): Tensor[] {
+  return readArray(op, name, value, 'an array of tensors').map((item, i) => requireTensor(op, `${name}[${i}]`, item));
+}
+
+/** Tensors under these names in an object. */
+export function requireNamed<K extends string>(
+  op: string,
+  name: string,
+  value: unknown,
+  keys: readonly K[],
+): Record<K, Tensor> {
+  const fields = readFields(op, name, value as Record<K, unknown>, keys);
+  for (const key of keys) requireTensor(op, `${name}.${key}`, fields[key]);
+  return fields as Record<K, Tensor>;
 }
 
 /** A dimension of a tensor of that rank, counted from 0; negative ones count from the end. */

@@ -1,3 +1,4 @@
+import { readOptions } from '../tensor/arguments';
 import type { Tensor } from '../tensor/tensor';
 import { requireTensor } from './arguments';
 import { defineOp, firstOf, type Op } from './define';
@@ -28,6 +29,7 @@ export interface AttentionOptions {
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
   const { shape } = requireTensor('attention', 'q', q);
-  const { causal = false, scale = 1 / Math.sqrt(shape[shape.length - 1] || 1) } = options;
+  const given = readOptions('attention', options, ['causal', 'scale']);
+  const { causal = false, scale = 1 / Math.sqrt(shape[shape.length - 1] || 1) } = given;
   return firstOf(attentionOp.many([q, k, v], { causal, scale }));
 }

@@ -1,5 +1,9 @@
+import { ArgumentError } from '../error';
+import { readArray, readFields } from '../tensor/arguments';
+import { describe } from '../tensor/dtype';
 import type { Tensor } from '../tensor/tensor';
 import { add } from './arithmetic';
+import { requireInteger, requireNamed } from './arguments';
 import { attention } from './attention';
 import { linear } from './linear';
 import { rmsNorm } from './rms_norm';
@@ -38,6 +42,26 @@ export interface BlockOptions {
   eps: number;
   /** Tables [>= S, d]; left out: no rotation. */
   rope?: { cos: Tensor; sin: Tensor };
+}
+
+/** The weights of blocks that a caller gives. */
+export function requireWeights(op: string, name: string, value: unknown): BlockWeights[] {
+  return readArray(op, name, value, 'an array of blocks').map((item, i) => {
+    const where = `${name}[${i}]`;
+    const { tGateUp } = readFields(op, where, item as { tGateUp?: unknown }, ['tGateUp']);
+    return tGateUp === undefined
+      ? requireNamed(op, where, item, ['qkv', 'o', 'gateUp', 'down'])
+      : requireNamed(op, where, item, ['tGateUp', 'tDown', 'gateUp', 'down']);
+  });
+}
+
+/** The options of blocks that a caller gives. */
+export function requireBlockOptions(op: string, options: BlockOptions): BlockOptions {
+  const { nHeads, eps, rope: tables } = readFields(op, 'options', options, ['nHeads', 'eps', 'rope']);
+  if (requireInteger(op, 'nHeads', nHeads) < 1)
+    throw new ArgumentError(`${op}: nHeads must be at least 1, got ${nHeads}`);
+  if (typeof eps !== 'number') throw new ArgumentError(`${op}: eps must be a number, got ${describe(eps)}`);
+  return { nHeads, eps, ...(tables === undefined ? {} : { rope: requireNamed(op, 'rope', tables, ['cos', 'sin']) }) };
 }
 
 function mixByAttention(h: Tensor, weights: AttentionWeights, options: BlockOptions): Tensor {

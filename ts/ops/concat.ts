@@ -2,10 +2,11 @@
 import { noGrad } from '../autograd/no_grad';
 import { filled } from '../autograd/tape';
 import { ArgumentError, ShapeError } from '../error';
+import { readArray } from '../tensor/arguments';
 import { describe } from '../tensor/dtype';
 import { nativeCall } from '../tensor/invoke';
 import type { Tensor } from '../tensor/tensor';
-import { requireDim, requireInteger, requireTensor, shapeText } from './arguments';
+import { requireDim, requireInteger, requireTensor, requireTensors, shapeText } from './arguments';
 import { defineOp, type Op, recordComposed } from './define';
 import { squeeze, unsqueeze } from './reshape';
 import { sliceView } from './slice';
@@ -23,11 +24,10 @@ export const concatOp: Op<'concat'> = defineOp('concat', {
   },
 });
 
-function requireTensors(op: string, value: unknown): readonly Tensor[] {
-  if (!Array.isArray(value))
-    throw new ArgumentError(`${op}: tensors must be an array of tensors, got ${describe(value)}`);
-  if (value.length === 0) throw new ArgumentError(`${op}: tensors must have at least one tensor, got none`);
-  return value.map((item, i) => requireTensor(op, `tensors[${i}]`, item));
+function requireSome(op: string, value: unknown): readonly Tensor[] {
+  const tensors = requireTensors(op, 'tensors', value);
+  if (tensors.length === 0) throw new ArgumentError(`${op}: tensors must have at least one tensor, got none`);
+  return tensors;
 }
 
 /**
@@ -35,12 +35,12 @@ function requireTensors(op: string, value: unknown): readonly Tensor[] {
  * @throws ShapeError where another size differs
  */
 export function concat(tensors: readonly Tensor[], dim = 0): Tensor {
-  return concatOp.one([requireTensors('concat', tensors)], { dim: requireInteger('concat', 'dim', dim) });
+  return concatOp.one([requireSome('concat', tensors)], { dim: requireInteger('concat', 'dim', dim) });
 }
 
 /** Tensors of one shape along a new dimension `dim` (default 0) of the result. */
 export function stack(tensors: readonly Tensor[], dim = 0): Tensor {
-  const list = requireTensors('stack', tensors);
+  const list = requireSome('stack', tensors);
   const { shape } = list[0]!;
   for (const [i, item] of list.entries())
     if (item.shape.join() !== shape.join())
@@ -89,9 +89,9 @@ function equalSizes(size: number, total: number): number[] {
 }
 
 function requireSizes(sizes: unknown, total: number): readonly number[] {
-  if (!Array.isArray(sizes))
-    throw new ArgumentError(`split: sizes must be a number or an array of numbers, got ${describe(sizes)}`);
-  const list = sizes.map((size, i) => requireInteger('split', `sizes[${i}]`, size));
+  const list = readArray('split', 'sizes', sizes, 'a number or an array of numbers').map((size, i) =>
+    requireInteger('split', `sizes[${i}]`, size),
+  );
   if (list.some((size) => size < 0) || list.reduce((a, b) => a + b, 0) !== total)
     throw new ShapeError(`split: sizes must be non-negative and add up to ${total}, got ${shapeText(list)}`);
   return list;
@@ -104,9 +104,8 @@ function requireSizes(sizes: unknown, total: number): readonly number[] {
  */
 export function pad(x: Tensor, pads: readonly (readonly [before: number, after: number])[], value = 0): Tensor {
   const { shape, dtype } = requireTensor('pad', 'x', x);
-  if (!Array.isArray(pads)) throw new ArgumentError(`pad: pads must be an array of pairs, got ${describe(pads)}`);
   if (typeof value !== 'number') throw new ArgumentError(`pad: value must be a number, got ${describe(value)}`);
-  const pairs = (pads as readonly unknown[]).map((pair, i) => requirePair(pair, i));
+  const pairs = readArray('pad', 'pads', pads, 'an array of pairs').map((pair, i) => requirePair(pair, i));
   const lead = shape.length - pairs.length;
   if (lead < 0)
     throw new ShapeError(`pad: shape ${shapeText(shape)} has ${shape.length} dimensions, got ${pairs.length} pairs`);
@@ -127,9 +126,10 @@ export function pad(x: Tensor, pads: readonly (readonly [before: number, after: 
 }
 
 function requirePair(pair: unknown, i: number): readonly [number, number] {
-  if (!Array.isArray(pair) || pair.length !== 2)
+  const items = readArray('pad', `pads[${i}]`, pair, 'a pair [before, after]');
+  if (items.length !== 2)
     throw new ArgumentError(`pad: pads[${i}] must be a pair [before, after], got ${describe(pair)}`);
-  const [before, after] = [requireInteger('pad', 'before', pair[0]), requireInteger('pad', 'after', pair[1])];
+  const [before, after] = [requireInteger('pad', 'before', items[0]), requireInteger('pad', 'after', items[1])];
   if (before < 0 || after < 0)
     throw new ArgumentError(`pad: pads[${i}] must not be negative, got [${before}, ${after}]; use slice to crop`);
   return [before, after];

@@ -2,10 +2,12 @@
  * How an op is made: the native call by its name, and its vector-Jacobian product with a declaration of what it saves.
  * docs/adding_an_op.md walks through one.
  */
+import { types } from 'node:util';
 import { isGradEnabled } from '../autograd/no_grad';
 import { type Backward, Node } from '../autograd/node';
 import { AutogradError } from '../error';
 import type { OpName, OpSchemas, ViewName, ViewSchemas } from '../native/schema.gen';
+import { readArray } from '../tensor/arguments';
 import { isFloat } from '../tensor/dtype';
 import { invokeView, nativeCall, type OpAttrs, type OpInputs } from '../tensor/invoke';
 import { Tensor } from '../tensor/tensor';
@@ -74,10 +76,17 @@ export function savedList(saved: Readonly<Record<string, Tensor>>, name: string)
   return list;
 }
 
+/** The tensors of an input that was not checked yet: what is neither a tensor nor a list is the native call's business. */
+function tensorsOf(input: unknown): readonly unknown[] {
+  if (typeof input !== 'object' || Tensor.isTensor(input) || types.isProxy(input) || !Array.isArray(input))
+    return [input];
+  return readArray('in-place op', 'a list of tensors', input);
+}
+
 /** Refuses a write that autograd could not account for. */
 export function checkInPlace(op: string, inputs: readonly unknown[]): void {
   if (!isGradEnabled()) return;
-  for (const tensor of flat(inputs))
+  for (const tensor of inputs.flatMap(tensorsOf))
     if (Tensor.isTensor(tensor) && tensor.requiresGrad)
       throw new AutogradError(
         `${op}: in-place ops are not recorded and a tensor here requires gradients; wrap the call in noGrad()`,

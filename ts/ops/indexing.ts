@@ -82,8 +82,7 @@ export function scatterAdd(x: Tensor, dim: number, index: Tensor, src: Tensor): 
 export function oneHot(ids: Tensor, n: number, options: { readonly dtype?: Exclude<DType, 'bool'> } = {}): Tensor {
   const { shape } = requireTensor('oneHot', 'ids', ids);
   if (requireInteger('oneHot', 'n', n) < 1) throw new ArgumentError(`oneHot: n must be at least 1, got ${n}`);
-  checkOptions('oneHot', options);
-  const dtype = options.dtype ?? 'float32';
+  const dtype = checkOptions('oneHot', options).dtype ?? 'float32';
   return scatterAddOp.one([filled([...shape, n], dtype, 0), unsqueeze(ids, -1), filled([...shape, 1], dtype, 1)], {
     dim: -1,
   });

@@ -1,9 +1,22 @@
 import { noGrad } from '../autograd/no_grad';
+import { ArgumentError } from '../error';
+import { readFields } from '../tensor/arguments';
 import { tidy } from '../tensor/scope';
 import type { Tensor } from '../tensor/tensor';
+import { requireInteger } from './arguments';
+import { requireBlockOptions, requireWeights } from './block';
 import { fusedOr } from './fused';
 import { fusedLLoop } from './fused_block';
-import { type BlockOptions, type BlockWeights, composedLevel, fusedObstacle, fusedWeights } from './level';
+import {
+  type BlockOptions,
+  type BlockWeights,
+  composedLevel,
+  fusedObstacle,
+  fusedOptions,
+  fusedWeights,
+  requireState,
+} from './level';
+import { narrow } from './slice';
 
 export interface LoopOptions extends BlockOptions {
   /** N */
@@ -12,6 +25,8 @@ export interface LoopOptions extends BlockOptions {
   lCycles: number;
   /** How many of the last L updates are left to the caller, with the H updates among and after them; 0 leaves none. */
   gradSteps: number;
+  /** How many leading tokens of the new zH are wanted, all by default: the last H block computes no others. */
+  hTokens?: number | undefined;
 }
 
 export interface States {
@@ -24,7 +39,7 @@ export interface States {
  * zH = H(zH, zL) after each T of them, stopping before the last `gradSteps` L updates. Nothing is recorded.
  *
  * @param zH [B, S, D] @param zL [B, S, D] @param x [B, S, D] input embedding
- * @returns the new states [B, S, D]
+ * @returns the new states: zH [B, hTokens, D], zL [B, S, D]
  */
 export function lLoop(
   zH: Tensor,
@@ -34,12 +49,34 @@ export function lLoop(
   hWeights: readonly BlockWeights[],
   options: LoopOptions,
 ): States {
+  const [h, l, input] = requireStates('lLoop', zH, zL, x);
+  const lBlocks = requireWeights('lLoop', 'lWeights', lWeights);
+  const hBlocks = requireWeights('lLoop', 'hWeights', hWeights);
+  const given = requireLoopOptions('lLoop', options);
   return fusedOr(
     'l_loop',
-    fusedObstacle([...lWeights, ...hWeights]),
-    () => fusedLLoop(zH, zL, x, fusedWeights(lWeights), fusedWeights(hWeights), options),
-    () => composedLLoop(zH, zL, x, lWeights, hWeights, options),
+    fusedObstacle([...lBlocks, ...hBlocks]),
+    () => {
+      const forFused = fusedOptions([...lBlocks, ...hBlocks], given);
+      return fusedLLoop(h, l, input, fusedWeights(lBlocks), fusedWeights(hBlocks), forFused);
+    },
+    () => composedLLoop(h, l, input, lBlocks, hBlocks, given),
   );
+}
+
+function requireStates(op: string, zH: unknown, zL: unknown, x: unknown): readonly [Tensor, Tensor, Tensor] {
+  return [requireState(op, 'zH', zH), requireState(op, 'zL', zL), requireState(op, 'x', x)];
+}
+
+function requireLoopOptions(op: string, options: LoopOptions): LoopOptions {
+  const counts = readFields(op, 'options', options, ['hCycles', 'lCycles', 'gradSteps']);
+  for (const [name, count] of Object.entries(counts))
+    if (requireInteger(op, name, count) < (name === 'gradSteps' ? 0 : 1))
+      throw new ArgumentError(`${op}: ${name} must be positive, got ${count}`);
+  const { hTokens } = readFields(op, 'options', options, ['hTokens']);
+  if (hTokens !== undefined && requireInteger(op, 'hTokens', hTokens) < 0)
+    throw new ArgumentError(`${op}: hTokens must be at least 0, got ${hTokens}`);
+  return { ...requireBlockOptions(op, options), ...counts, hTokens };
 }
 
 /** The definition in generic ops: specification, fallback and oracle of the fused op. */
@@ -51,19 +88,24 @@ export function composedLLoop(
   hWeights: readonly BlockWeights[],
   options: LoopOptions,
 ): States {
-  const { hCycles, lCycles, gradSteps } = options;
+  requireStates('composedLLoop', zH, zL, x);
+  const lBlocks = requireWeights('composedLLoop', 'lWeights', lWeights);
+  const hBlocks = requireWeights('composedLLoop', 'hWeights', hWeights);
+  const given = requireLoopOptions('composedLLoop', options);
+  const { hCycles, lCycles, gradSteps, hTokens } = given;
   let states: States = { zH, zL };
   noGrad(() => {
     for (let step = 1; step <= hCycles * lCycles - gradSteps; ++step) {
       const before = states;
       states = tidy(() => {
-        const newL = composedLevel(before.zL, [before.zH, x], lWeights, options);
-        const newH = step % lCycles === 0 ? composedLevel(before.zH, [newL], hWeights, options) : before.zH;
+        const newL = composedLevel(before.zL, [before.zH, x], lBlocks, given);
+        const newH = step % lCycles === 0 ? composedLevel(before.zH, [newL], hBlocks, given) : before.zH;
         return { zH: newH, zL: newL };
       });
       for (const old of [before.zH, before.zL])
         if (old !== zH && old !== zL && old !== states.zH && old !== states.zL) old.dispose();
     }
+    if (hTokens !== undefined) states = { ...states, zH: narrow(states.zH, 1, 0, hTokens) };
   });
   return states;
 }

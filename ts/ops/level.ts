@@ -1,9 +1,11 @@
+import { ArgumentError, ShapeError } from '../error';
 import { tidy } from '../tensor/scope';
 import type { Tensor } from '../tensor/tensor';
 import { add } from './arithmetic';
-import { type AttentionWeights, block, type BlockOptions, type BlockWeights } from './block';
+import { requireTensor, requireTensors, shapeText } from './arguments';
+import { block, type BlockOptions, type BlockWeights, requireBlockOptions, requireWeights } from './block';
 import { fusedOr } from './fused';
-import { fusedLevel, type FusedWeights } from './fused_block';
+import { fusedLevel, type FusedOptions, type FusedWeights } from './fused_block';
 
 export type { BlockOptions, BlockWeights } from './block';
 
@@ -21,26 +23,53 @@ export function level(
   weights: readonly BlockWeights[],
   options: BlockOptions,
 ): Tensor {
+  const state = requireState('level', 'z', z);
+  const added = requireInjections('level', injections);
+  const blocks = requireWeights('level', 'weights', weights);
+  const given = requireBlockOptions('level', options);
   return fusedOr(
     'level',
-    fusedObstacle(weights),
-    () => tidy(() => fusedLevel(levelInput(z, injections), fusedWeights(weights), options)),
-    () => composedLevel(z, injections, weights, options),
+    fusedObstacle(blocks),
+    () => tidy(() => fusedLevel(levelInput(state, added), fusedWeights(blocks), fusedOptions(blocks, given))),
+    () => composedLevel(state, added, blocks, given),
   );
+}
+
+/** A state [B, S, D]. */
+export function requireState(op: string, name: string, value: unknown): Tensor {
+  const { shape } = requireTensor(op, name, value);
+  if (shape.length !== 3) throw new ShapeError(`${op}: ${name} must have shape [B, S, D], got ${shapeText(shape)}`);
+  return value as Tensor;
+}
+
+function requireInjections(op: string, value: unknown): Tensor[] {
+  const injections = requireTensors(op, 'injections', value);
+  if (injections.length === 0) throw new ArgumentError(`${op}: injections must have at least one tensor, got none`);
+  return injections;
 }
 
 /** Why the fused ops cannot take these blocks; undefined: they can. */
 export function fusedObstacle(weights: readonly BlockWeights[]): string | undefined {
   if (weights.length === 0) return 'there are no blocks';
-  if (!weights.every((w) => 'qkv' in w)) return 'tokens mix by a SwiGLU over the sequence';
-  const inner = weights.map((w) => w.down.shape[1]);
-  return inner.every((f) => f === inner[0]) ? undefined : 'the blocks differ in F';
+  const differ = (of: (w: BlockWeights) => unknown): boolean =>
+    weights.some((w) => of(w) !== of(weights[0] as BlockWeights));
+  if (differ((w) => 'qkv' in w)) return 'some blocks mix tokens by attention, others by a SwiGLU over the sequence';
+  if (differ((w) => w.down.shape[1])) return 'the blocks differ in F';
+  if (differ((w) => 'tDown' in w && w.tDown.shape[1])) return "the blocks differ in F'";
+  return undefined;
 }
 
 /** One list of each weight. */
 export function fusedWeights(weights: readonly BlockWeights[]): FusedWeights {
-  const list = (name: keyof AttentionWeights): Tensor[] => (weights as readonly AttentionWeights[]).map((w) => w[name]);
-  return { qkv: list('qkv'), o: list('o'), gateUp: list('gateUp'), down: list('down') };
+  const list = (name: keyof FusedWeights): Tensor[] =>
+    weights.flatMap((w) => (w as Partial<Record<keyof FusedWeights, Tensor>>)[name] ?? []);
+  const names = ['qkv', 'o', 'gateUp', 'down', 'tGateUp', 'tDown'] as const;
+  return Object.fromEntries(names.map((name) => [name, list(name)])) as unknown as FusedWeights;
+}
+
+/** A SwiGLU over the sequence has no q and k to rotate. */
+export function fusedOptions<O extends FusedOptions>(weights: readonly BlockWeights[], options: O): O {
+  return weights.every((w) => 'qkv' in w) ? options : { ...options, rope: undefined };
 }
 
 function levelInput(z: Tensor, injections: readonly Tensor[]): Tensor {
@@ -56,5 +85,11 @@ export function composedLevel(
   weights: readonly BlockWeights[],
   options: BlockOptions,
 ): Tensor {
-  return weights.reduce((h, w) => block(h, w, options), levelInput(z, injections));
+  const state = requireState('composedLevel', 'z', z);
+  const added = requireInjections('composedLevel', injections);
+  const given = requireBlockOptions('composedLevel', options);
+  return requireWeights('composedLevel', 'weights', weights).reduce(
+    (h, w) => block(h, w, given),
+    levelInput(state, added),
+  );
 }

@@ -3,6 +3,7 @@
  * has the parameters of its function after the first.
  */
 import { backward, type BackwardOptions } from '../autograd/tape';
+import { readOptions } from '../tensor/arguments';
 import { describe, type DType } from '../tensor/dtype';
 import { Tensor } from '../tensor/tensor';
 import { ArgumentError } from '../error';
@@ -84,10 +85,11 @@ declare module '../tensor/tensor' {
 }
 
 function to(x: Tensor, target: DType | { dtype?: DType; device?: 'cpu' }): Tensor {
-  if (typeof target === 'object' && target !== null) {
-    if (target.device !== undefined && target.device !== 'cpu')
-      throw new ArgumentError(`to: device must be 'cpu' in this build, got ${describe(target.device)}`);
-    return to(x, target.dtype ?? x.dtype);
+  if (typeof target === 'object') {
+    const { dtype, device } = readOptions('to', target, ['dtype', 'device']);
+    if (device !== undefined && device !== 'cpu')
+      throw new ArgumentError(`to: device must be 'cpu' in this build, got ${describe(device)}`);
+    return to(x, dtype ?? x.dtype);
   }
   return target === x.dtype ? x : cast(x, target);
 }

@@ -4,10 +4,11 @@
  */
 import { ArgumentError, FormatError } from '../error';
 import { checkOptions, checkShape } from '../tensor/create';
+import { isInstance, readArgument } from '../tensor/arguments';
 import { describe, type DType, dtypeCode } from '../tensor/dtype';
 import { hostReads } from '../tensor/host_reads';
 import { nativeCall } from '../tensor/invoke';
-import { Tensor } from '../tensor/tensor';
+import type { Tensor } from '../tensor/tensor';
 import { tensor } from '../tensor/create';
 import { requireInteger } from './arguments';
 import { defineOp, type Op } from './define';
@@ -51,12 +52,14 @@ export class Generator {
 
   /** Continues where `save` was called. @throws FormatError for anything that `save` did not write */
   load(state: GeneratorState): this {
-    const { seed, counter } = (typeof state === 'object' && state !== null ? state : {}) as Partial<
-      Record<string, unknown>
-    >;
-    const values = [seed, counter].flatMap((pair) =>
-      Array.isArray(pair) && pair.length === 2 ? (pair as unknown[]) : [NaN],
-    );
+    const values = readArgument('Generator.load', 'state', () => {
+      const { seed, counter } = (typeof state === 'object' && state !== null ? state : {}) as Partial<
+        Record<string, unknown>
+      >;
+      return [seed, counter].flatMap((pair) =>
+        Array.isArray(pair) && pair.length === 2 ? [...(pair as unknown[])] : [NaN],
+      );
+    });
     if (!values.every((word) => Number.isInteger(word) && Number(word) >= 0 && Number(word) < 2 ** 32))
       throw new FormatError(`Generator.load: expected {seed, counter}, pairs of 32-bit words, got ${describe(state)}`);
     return this.#write(values as number[]);
@@ -113,13 +116,10 @@ export interface NormalOptions extends RandomFloatOptions {
   readonly std?: number;
 }
 
-function stateOf(op: string, options: RandomOptions): Tensor {
-  checkOptions(op, options);
-  const generator: unknown = options.generator ?? getDefaultGenerator();
-  const state: unknown = (generator as Partial<Generator> | null)?.state;
-  if (!Tensor.isTensor(state))
+function stateOf(op: string, { generator = getDefaultGenerator() }: RandomOptions): Tensor {
+  if (!isInstance(generator, Generator))
     throw new ArgumentError(`${op}: generator must be a Generator, got ${describe(generator)}`);
-  return state;
+  return generator.state;
 }
 
 function requireNumber(op: string, name: string, value: unknown): number {
@@ -140,9 +140,9 @@ export const randomPermutationOp: Op<'random_permutation'> = defineOp('random_pe
 
 /** Uniform numbers in [0, 1): multiples of 2^-24 (float32), 2^-53 (float64) or 2^-8 (bfloat16). */
 export function rand(shape: readonly number[], options: RandomFloatOptions = {}): Tensor {
-  const state = stateOf('rand', options);
-  const dtype = dtypeCode(options.dtype ?? 'float32', 'rand');
-  return withGrad(uniformOp.one([state], { shape: checkShape('rand', shape), dtype }), options);
+  const given = checkOptions('rand', options);
+  const dtype = dtypeCode(given.dtype ?? 'float32', 'rand');
+  return withGrad(uniformOp.one([stateOf('rand', given)], { shape: checkShape('rand', shape), dtype }), given);
 }
 
 function normalAttrs(op: string, shape: readonly number[], options: NormalOptions) {
@@ -156,8 +156,8 @@ function normalAttrs(op: string, shape: readonly number[], options: NormalOption
 
 /** Normal numbers (Box-Muller), computed in double. */
 export function randn(shape: readonly number[], options: NormalOptions = {}): Tensor {
-  const state = stateOf('randn', options);
-  return withGrad(normalOp.one([state], normalAttrs('randn', shape, options)), options);
+  const given = checkOptions('randn', options);
+  return withGrad(normalOp.one([stateOf('randn', given)], normalAttrs('randn', shape, given)), given);
 }
 
 /**
@@ -165,13 +165,13 @@ export function randn(shape: readonly number[], options: NormalOptions = {}): Te
  * has the given mean and std and lies within mean +- 2.2737 std (HRM section 1, the JAX convention).
  */
 export function truncNormal(shape: readonly number[], options: NormalOptions = {}): Tensor {
-  const state = stateOf('truncNormal', options);
-  return withGrad(truncNormalOp.one([state], normalAttrs('truncNormal', shape, options)), options);
+  const given = checkOptions('truncNormal', options);
+  return withGrad(truncNormalOp.one([stateOf('truncNormal', given)], normalAttrs('truncNormal', shape, given)), given);
 }
 
 /** Integers low <= y < high, int32. A value's probability is off by less than 2^-32 of itself. */
 export function randint(low: number, high: number, shape: readonly number[], options: RandomOptions = {}): Tensor {
-  return randomIntegersOp.one([stateOf('randint', options)], {
+  return randomIntegersOp.one([stateOf('randint', checkOptions('randint', options))], {
     shape: checkShape('randint', shape),
     low: requireInteger('randint', 'low', low),
     high: requireInteger('randint', 'high', high),
@@ -180,5 +180,6 @@ export function randint(low: number, high: number, shape: readonly number[], opt
 
 /** A uniform permutation of 0..n-1, int32 [n]. */
 export function randperm(n: number, options: RandomOptions = {}): Tensor {
-  return randomPermutationOp.one([stateOf('randperm', options)], { n: requireInteger('randperm', 'n', n) });
+  const state = stateOf('randperm', checkOptions('randperm', options));
+  return randomPermutationOp.one([state], { n: requireInteger('randperm', 'n', n) });
 }

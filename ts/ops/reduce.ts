@@ -1,9 +1,10 @@
 /** Reductions over any dimensions. */
 import { ArgumentError } from '../error';
+import { readArray, readObject } from '../tensor/arguments';
 import { describe } from '../tensor/dtype';
 import { calledAs, invokeView } from '../tensor/invoke';
 import type { Tensor } from '../tensor/tensor';
-import { requireTensor } from './arguments';
+import { requireInteger, requireTensor } from './arguments';
 import { div, sub } from './arithmetic';
 import { cast } from './cast';
 import { eq, ne } from './compare';
@@ -26,12 +27,15 @@ export interface ReduceAttrs {
 }
 
 export function reduceAttrs(op: string, dims: unknown, options: ReduceOptions): ReduceAttrs {
-  if (dims !== undefined && typeof dims !== 'number' && !Array.isArray(dims))
-    throw new ArgumentError(`${op}: dims must be a number or an array of numbers, got ${describe(dims)}`);
-  if (typeof options !== 'object' || options === null)
-    throw new ArgumentError(`${op}: options must be an object, got ${describe(options)}`);
-  const list = dims === undefined ? [] : typeof dims === 'number' ? [dims] : (dims as readonly number[]);
-  const { keepdim = false } = options;
+  const list =
+    dims === undefined
+      ? []
+      : typeof dims === 'number'
+        ? [dims]
+        : readArray(op, 'dims', dims, 'a number or an array of numbers').map((d, i) =>
+            requireInteger(op, `dims[${i}]`, d),
+          );
+  const { keepdim = false } = readObject(op, 'options', options);
   if (typeof keepdim !== 'boolean')
     throw new ArgumentError(`${op}: keepdim must be true or false, got ${describe(keepdim)}`);
   return { dims: list, keepdim };
@@ -128,8 +132,9 @@ export function variance(x: Tensor, dims?: ReduceDims, options: VarOptions = {})
 }
 
 function varianceAs(op: string, x: Tensor, dims: ReduceDims, options: VarOptions): Tensor {
-  const attrs = reduceAttrs(op, dims, options);
-  const { correction = 1 } = options;
+  const given = readObject(op, 'options', options);
+  const attrs = reduceAttrs(op, dims, given);
+  const { correction = 1 } = given;
   if (typeof correction !== 'number' || Number.isNaN(correction))
     throw new ArgumentError(`${op}: correction must be a number, got ${describe(correction)}`);
   const wide = requireTensor(op, 'x', x).dtype === 'bfloat16' ? cast(x, 'float32') : x;

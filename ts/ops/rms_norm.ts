@@ -1,3 +1,4 @@
+import { readOptions } from '../tensor/arguments';
 import type { Tensor } from '../tensor/tensor';
 import { defineOp, firstOf, type Op } from './define';
 
@@ -17,5 +18,6 @@ export const rmsNormOp: Op<'rms_norm'> = defineOp('rms_norm', {
  * @param options eps: default 1e-5
  */
 export function rmsNorm(x: Tensor, options: { eps?: number } = {}): Tensor {
-  return firstOf(rmsNormOp.many([x], { eps: options.eps ?? 1e-5 }));
+  const { eps = 1e-5 } = readOptions('rmsNorm', options, ['eps']);
+  return firstOf(rmsNormOp.many([x], { eps }));
 }

@@ -1,5 +1,6 @@
 import { ArgumentError } from '../error';
-import { tensor } from '../tensor/create';
+import { readOptions } from '../tensor/arguments';
+import { zeros, tensor } from '../tensor/create';
 import { describe, dtypeCode } from '../tensor/dtype';
 import { nativeCall } from '../tensor/invoke';
 import type { Tensor } from '../tensor/tensor';
@@ -46,15 +47,17 @@ export function ropeTables(
   headDim: number,
   options: { theta?: number; dtype?: 'float32' | 'float64' } = {},
 ): { cos: Tensor; sin: Tensor } {
-  const { theta = 10000, dtype = 'float32' } = options;
+  const { theta = 10000, dtype = 'float32' } = readOptions('ropeTables', options, ['theta', 'dtype']);
   if (requireInteger('ropeTables', 'nPositions', nPositions) < 0)
     throw new ArgumentError(`ropeTables: nPositions must be non-negative, got ${nPositions}`);
   if (requireInteger('ropeTables', 'headDim', headDim) < 0 || headDim % 2 !== 0)
     throw new ArgumentError(`ropeTables: headDim must be even and non-negative, got ${headDim}`);
-  if (!(theta > 0) || !Number.isFinite(theta))
+  if (typeof theta !== 'number' || !(theta > 0) || !Number.isFinite(theta))
     throw new ArgumentError(`ropeTables: theta must be positive and finite, got ${describe(theta)}`);
   const round = dtype === 'float64' ? (value: number): number => value : Math.fround;
   const half = headDim / 2;
+  // Whether there is room is the engine's business: it refuses what the machine has no memory for.
+  zeros([nPositions, headDim], { dtype: 'float64' }).dispose();
   const cos = new Float64Array(nPositions * headDim);
   const sin = new Float64Array(nPositions * headDim);
   for (let i = 0; i < half; ++i) {

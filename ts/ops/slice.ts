@@ -1,6 +1,7 @@
 /** Views of a part: slice, narrow, select. Their gradient is placed into zeros. */
 import { ArgumentError, ShapeError } from '../error';
 import { filled } from '../autograd/tape';
+import { readArray } from '../tensor/arguments';
 import { describe } from '../tensor/dtype';
 import { nativeCall } from '../tensor/invoke';
 import type { Tensor } from '../tensor/tensor';
@@ -33,15 +34,12 @@ export type Range = number | null | readonly [start?: number | null, stop?: numb
  */
 export function slice(x: Tensor, ranges: readonly Range[]): Tensor {
   const { shape } = requireTensor('slice', 'x', x);
-  if (!Array.isArray(ranges))
-    throw new ArgumentError(`slice: ranges must be an array, one range a dimension, got ${describe(ranges)}`);
-  if (ranges.length > shape.length)
-    throw new ShapeError(
-      `slice: shape ${shapeText(shape)} has ${shape.length} dimensions, got ${ranges.length} ranges`,
-    );
+  const list = readArray('slice', 'ranges', ranges, 'an array, one range a dimension') as readonly Range[];
+  if (list.length > shape.length)
+    throw new ShapeError(`slice: shape ${shapeText(shape)} has ${shape.length} dimensions, got ${list.length} ranges`);
   const dropped: number[] = [];
   let result = x;
-  (ranges as readonly Range[]).forEach((range, dim) => {
+  list.forEach((range, dim) => {
     if (range === null) return;
     const size = shape[dim] as number;
     if (typeof range === 'number') {
@@ -60,11 +58,11 @@ function requireRange(
   range: unknown,
   dim: number,
 ): [start: number | undefined, stop: number | undefined, step: number] {
-  if (!Array.isArray(range) || range.length > 3)
-    throw new ArgumentError(
-      `slice: the range of dimension ${dim} must be a number, null or [start, stop, step], got ${describe(range)}`,
-    );
-  const [start, stop, step] = range as readonly unknown[];
+  const what = 'a number, null or [start, stop, step]';
+  const items = readArray('slice', `the range of dimension ${dim}`, range, what);
+  if (items.length > 3)
+    throw new ArgumentError(`slice: the range of dimension ${dim} must be ${what}, got ${describe(range)}`);
+  const [start, stop, step] = items;
   const bound = (value: unknown, name: string): number | undefined =>
     value === undefined || value === null ? undefined : requireInteger('slice', `${name} of dimension ${dim}`, value);
   return [bound(start, 'start'), bound(stop, 'stop'), bound(step, 'step') ?? 1];

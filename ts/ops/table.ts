@@ -2,9 +2,11 @@
 import type { OpName } from '../native/schema.gen';
 import { arangeOp } from './arange';
 import { addOp, divOp, mulOp, negOp, subOp } from './arithmetic';
+import { bceWithLogitsOp, bceWithLogitsSlopeOp } from './bce_with_logits';
 import { castOp, copyOp, fillOp } from './cast';
 import { eqOp, geOp, gtOp, leOp, logicalAndOp, logicalOrOp, logicalXorOp, ltOp, neOp } from './compare';
 import { concatOp } from './concat';
+import { crossEntropyBackwardOp, crossEntropyOp } from './cross_entropy';
 import type { Op } from './define';
 import { levelBackwardOp, levelOp, lLoopOp } from './fused_block';
 import { gatherOp, indexSelectBackwardOp, indexSelectOp, scatterAddOp } from './indexing';
@@ -107,6 +109,11 @@ export const opTable: { readonly [K in OpName]: Op<K> } = {
   softmax: softmaxOp,
   softmax_grad: softmaxGradOp,
   sum: sumOp,
+  // losses
+  bce_with_logits: bceWithLogitsOp,
+  bce_with_logits_slope: bceWithLogitsSlopeOp,
+  cross_entropy: crossEntropyOp,
+  cross_entropy_backward: crossEntropyBackwardOp,
   // fused blocks
   l_loop: lLoopOp,
   level: levelOp,
@@ -135,7 +142,7 @@ export const opTable: { readonly [K in OpName]: Op<K> } = {
   swiglu_backward: swigluBackwardOp,
   attention: attentionOp,
   attention_backward: attentionBackwardOp,
-  // optimisers
+  // optimizers
   adam_atan2: adamAtan2Op,
   ema: emaOp,
   sign_sgd: signSgdOp,

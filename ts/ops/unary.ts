@@ -1,5 +1,6 @@
 /** Functions of one element. Integers are computed as float32 unless a function says otherwise. */
 import { ArgumentError } from '../error';
+import { readObject, readOptions } from '../tensor/arguments';
 import { describe, isFloat } from '../tensor/dtype';
 import type { Tensor } from '../tensor/tensor';
 import { div, divOp, mul, mulOp, negOp } from './arithmetic';
@@ -108,7 +109,8 @@ export interface GeluOptions {
   readonly approximate?: 'none' | 'tanh';
 }
 /** x Phi(x), Phi the distribution function of the normal distribution. */
-export function gelu(x: Tensor, { approximate = 'none' }: GeluOptions = {}): Tensor {
+export function gelu(x: Tensor, options: GeluOptions = {}): Tensor {
+  const { approximate = 'none' } = readOptions('gelu', options, ['approximate']);
   if (approximate !== 'none' && approximate !== 'tanh')
     throw new ArgumentError(`gelu: approximate must be 'none' or 'tanh', got ${describe(approximate)}`);
   return approximate === 'tanh' ? geluTanhOp.one([x]) : geluOp.one([x]);
@@ -174,9 +176,7 @@ function isFractional(...bounds: readonly number[]): boolean {
 
 /** min(max(x, min), max). Integers stay integers, but with fractional bounds become float32; NaN stays NaN. */
 export function clamp(x: Tensor, options: ClampOptions): Tensor {
-  if (typeof options !== 'object' || options === null)
-    throw new ArgumentError(`clamp: options must be { min, max }, got ${describe(options)}`);
-  const { min = -Infinity, max = Infinity } = options;
+  const { min = -Infinity, max = Infinity } = readObject('clamp', 'options', options);
   const input = isFractional(min, max) && !isFloat(requireTensor('clamp', 'x', x).dtype) ? cast(x, 'float32') : x;
   return clampOp.one([input], { min, max });
 }
@@ -193,6 +193,7 @@ export function sqrt_(x: Tensor): Tensor {
  * x = min(max(x, min), max)
  * @throws DTypeError for integers with fractional bounds: the result would be float32
  */
-export function clamp_(x: Tensor, { min = -Infinity, max = Infinity }: ClampOptions): Tensor {
+export function clamp_(x: Tensor, options: ClampOptions): Tensor {
+  const { min = -Infinity, max = Infinity } = readObject('clamp_', 'options', options);
   return clampOp.into([x], { min, max });
 }

@@ -3,11 +3,12 @@ import { ArgumentError } from '../error';
 import { addOp } from '../ops/arithmetic';
 import { cast } from '../ops/cast';
 import { adamAtan2_ } from '../ops/optimizers';
+import { readOptions } from '../tensor/arguments';
 import { zeros } from '../tensor/create';
 import { describe } from '../tensor/dtype';
 import { keep, tidy } from '../tensor/scope';
 import type { Tensor } from '../tensor/tensor';
-import { type NamedTensor, restoreState } from './state';
+import { type NamedTensor, requireParameters, restoreState } from './state';
 
 export interface AdamOptions {
   /** Share of the old mean gradient that an update keeps, in [0, 1). Default 0.9. */
@@ -32,16 +33,18 @@ export class AdamATan2 {
 
   /** @throws ArgumentError for no parameters or options out of range */
   constructor(parameters: readonly NamedTensor[], options: AdamOptions = {}) {
-    const { beta1 = 0.9, beta2 = 0.95, weightDecay = 0 } = options;
-    if (parameters.length === 0) throw new ArgumentError('AdamATan2: there must be at least one parameter');
+    const given = readOptions('AdamATan2', options, ['beta1', 'beta2', 'weightDecay']);
+    const { beta1 = 0.9, beta2 = 0.95, weightDecay = 0 } = given;
+    const named = requireParameters('AdamATan2', parameters);
+    if (named.length === 0) throw new ArgumentError('AdamATan2: there must be at least one parameter');
     for (const [name, beta] of Object.entries({ beta1, beta2 }))
       if (typeof beta !== 'number' || !(beta >= 0 && beta < 1))
         throw new ArgumentError(`AdamATan2: ${name} must be in [0, 1), got ${describe(beta)}`);
     if (typeof weightDecay !== 'number' || !(weightDecay >= 0 && weightDecay < Infinity))
       throw new ArgumentError(`AdamATan2: weightDecay must be finite and at least 0, got ${describe(weightDecay)}`);
-    this.#parameters = [...parameters];
+    this.#parameters = named;
     this.#options = { beta1, beta2, weightDecay };
-    const moments = (): Tensor[] => parameters.map(([, p]) => keep(zeros(p.shape, { dtype: p.dtype })));
+    const moments = (): Tensor[] => named.map(([, p]) => keep(zeros(p.shape, { dtype: p.dtype })));
     this.#m = moments();
     this.#v = moments();
     this.#step = keep(zeros([], { dtype: 'int32' }));

@@ -2,10 +2,12 @@ import { noGrad } from '../autograd/no_grad';
 import { ArgumentError } from '../error';
 import { copy_ } from '../ops/cast';
 import { ema_ } from '../ops/optimizers';
+import { readOptions, requireFunction } from '../tensor/arguments';
 import { zeros } from '../tensor/create';
 import { keep } from '../tensor/scope';
+import { describe } from '../tensor/dtype';
 import type { Tensor } from '../tensor/tensor';
-import { type NamedTensor, restoreState } from './state';
+import { type NamedTensor, requireParameters, restoreState } from './state';
 
 function copies(tensors: readonly Tensor[]): Tensor[] {
   return noGrad(() => tensors.map((t) => keep(copy_(zeros(t.shape, { dtype: t.dtype }), t))));
@@ -21,10 +23,12 @@ export class Ema {
 
   /** @param options.decay share of the old average that an update keeps, such as 0.999 */
   constructor(parameters: readonly NamedTensor[], options: { readonly decay: number }) {
-    const { decay } = options;
-    if (!(decay >= 0 && decay <= 1)) throw new ArgumentError(`Ema: decay must be in [0, 1], got ${decay}`);
-    this.#names = parameters.map(([name]) => name);
-    this.#weights = parameters.map(([, weight]) => weight);
+    const { decay } = readOptions('Ema', options, ['decay']);
+    const named = requireParameters('Ema', parameters);
+    if (typeof decay !== 'number' || !(decay >= 0 && decay <= 1))
+      throw new ArgumentError(`Ema: decay must be in [0, 1], got ${describe(decay)}`);
+    this.#names = named.map(([name]) => name);
+    this.#weights = named.map(([, weight]) => weight);
     this.#averages = copies(this.#weights);
     this.#decay = decay;
   }
@@ -45,6 +49,7 @@ export class Ema {
 
   /** Runs `fn` with the averages in the parameters and puts the trained values back, whatever happens. */
   async swapped<R>(fn: () => Promise<R>): Promise<R> {
+    requireFunction('Ema.swapped', 'fn', fn);
     if (this.#swapped) throw new ArgumentError('Ema.swapped: the averages are in the parameters already');
     this.#swapped = true;
     const trained = copies(this.#weights);

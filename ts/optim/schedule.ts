@@ -5,6 +5,7 @@ import { cast } from '../ops/cast';
 import { lt } from '../ops/compare';
 import { cos } from '../ops/unary';
 import { where } from '../ops/where';
+import { readOptions } from '../tensor/arguments';
 import { describe } from '../tensor/dtype';
 import { tidy } from '../tensor/scope';
 import type { Tensor } from '../tensor/tensor';
@@ -29,7 +30,8 @@ export interface ScheduleOptions {
  * @throws ArgumentError for numbers that are not finite, or negative
  */
 export function learningRate(step: Tensor, options: ScheduleOptions): Tensor {
-  const { base, warmupSteps, totalSteps, minRatio = 1 } = options;
+  const given = readOptions('learningRate', options, ['base', 'warmupSteps', 'totalSteps', 'minRatio']);
+  const { base, warmupSteps, totalSteps, minRatio = 1 } = given;
   for (const [name, value] of Object.entries({ base, warmupSteps, totalSteps, minRatio }))
     if (!Number.isFinite(value) || value < 0)
       throw new ArgumentError(`learningRate: ${name} must be a non-negative number, got ${describe(value)}`);

@@ -1,5 +1,7 @@
 import { noGrad } from '../autograd/no_grad';
+import { requireTensor } from '../ops/arguments';
 import { signSgd_ } from '../ops/optimizers';
+import { readOptions } from '../tensor/arguments';
 import type { Tensor } from '../tensor/tensor';
 
 /**
@@ -12,8 +14,8 @@ export class SparseSignSGD {
 
   /** @param weights [n, width], float32 */
   constructor(weights: Tensor, options: { readonly weightDecay?: number } = {}) {
-    this.#weights = weights;
-    this.#weightDecay = options.weightDecay ?? 0;
+    this.#weights = requireTensor('SparseSignSGD', 'weights', weights);
+    this.#weightDecay = readOptions('SparseSignSGD', options, ['weightDecay']).weightDecay ?? 0;
   }
 
   /**

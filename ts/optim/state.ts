@@ -1,16 +1,43 @@
 import { noGrad } from '../autograd/no_grad';
-import { FormatError } from '../error';
+import { types } from 'node:util';
+import { ArgumentError, FormatError } from '../error';
+import { readArgument, readArray } from '../tensor/arguments';
+import { describe } from '../tensor/dtype';
+import { requireTensor } from '../ops/arguments';
 import { copy_ } from '../ops/cast';
 import type { Tensor } from '../tensor/tensor';
 
 /** A parameter under its name in the state dict. */
 export type NamedTensor = readonly [name: string, tensor: Tensor];
 
+/** The parameters that a caller gives to an optimiser. */
+export function requireParameters(op: string, value: unknown): NamedTensor[] {
+  return readArray(op, 'parameters', value, 'an array of [name, tensor]').map((item, i) => {
+    const [name, tensor] = readArray(op, `parameters[${i}]`, item, '[name, tensor]');
+    if (typeof name !== 'string')
+      throw new ArgumentError(`${op}: parameters[${i}] must have a name, got ${describe(name)}`);
+    return [name, requireTensor(op, `parameters[${i}]`, tensor)];
+  });
+}
+
+/** Saved tensors by name, in a copy. */
+export function requireState(op: string, value: unknown): Map<string, Tensor> {
+  if (!types.isMap(value)) throw new ArgumentError(`${op}: state must be a Map of tensors, got ${describe(value)}`);
+  const entries = readArgument(op, 'state', () => [...value]);
+  return new Map(
+    entries.map(([name, tensor]) => {
+      if (typeof name !== 'string') throw new ArgumentError(`${op}: names must be strings, got ${describe(name)}`);
+      return [name, requireTensor(op, name, tensor)];
+    }),
+  );
+}
+
 /**
- * Copies saved values into an optimiser's state.
+ * Copies saved values into an optimizer's state.
  * @throws FormatError when a name is missing or unknown or a shape differs; then nothing has been changed
  */
-export function restoreState(op: string, own: ReadonlyMap<string, Tensor>, saved: ReadonlyMap<string, Tensor>): void {
+export function restoreState(op: string, own: ReadonlyMap<string, Tensor>, state: ReadonlyMap<string, Tensor>): void {
+  const saved = requireState(op, state);
   for (const name of saved.keys()) {
     if (!own.has(name)) throw new FormatError(`${op}: unknown state ${name}`);
   }

@@ -1,5 +1,6 @@
 import { ArgumentError, DTypeError, ShapeError } from '../error';
 import { addon, guarded, retryAfterCollection } from '../native/boundary';
+import { readArgument, readArray, readObject } from './arguments';
 import { describe, type DType, dtypeCode } from './dtype';
 import { nativeCall } from './invoke';
 import { Handle, Tensor } from './tensor';
@@ -18,11 +19,11 @@ export interface TensorOptions {
 }
 
 export function checkShape(op: string, shape: unknown): readonly number[] {
-  if (!Array.isArray(shape)) throw new ArgumentError(`${op}: shape must be an array of sizes, got ${describe(shape)}`);
-  for (const size of shape)
+  const sizes = readArray(op, 'shape', shape, 'an array of sizes');
+  for (const size of sizes)
     if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0)
       throw new ShapeError(`${op}: sizes must be non-negative integers, got ${describe(size)}`);
-  return shape as readonly number[];
+  return sizes as readonly number[];
 }
 
 /** An uninitialised tensor, to be written at once. */
@@ -79,15 +80,22 @@ const typedArrayDTypes: Readonly<Record<string, DType>> = {
 };
 
 function fromView(data: ArrayBufferView, options: TensorOptions, op: string): Tensor {
-  const tag = (data as unknown as Record<symbol, string>)[Symbol.toStringTag] ?? '';
+  const { tag, length } = readArgument(op, 'data', () => ({
+    tag: (data as unknown as Record<symbol, string>)[Symbol.toStringTag] ?? '',
+    length: (data as unknown as { length: number }).length,
+  }));
   const wanted = options.dtype;
   // Raw 16-bit patterns are bfloat16 only when asked for.
-  const source = tag === 'Uint16Array' && wanted === 'bfloat16' ? 'bfloat16' : typedArrayDTypes[tag];
+  const source =
+    tag === 'Uint16Array' && wanted === 'bfloat16'
+      ? 'bfloat16'
+      : Object.hasOwn(typedArrayDTypes, tag)
+        ? typedArrayDTypes[tag]
+        : undefined;
   if (source === undefined)
     throw new DTypeError(
       `${op}: data must be a Float32Array, Float64Array, Int32Array, Uint8Array, or a Uint16Array of bfloat16 bits with dtype 'bfloat16'; got ${tag || 'a DataView'}`,
     );
-  const { length } = data as unknown as { length: number };
   const shape = options.shape === undefined ? [length] : checkShape(op, options.shape);
   const size = shape.reduce((product, n) => product * n, 1);
   if (size !== length)
@@ -114,27 +122,28 @@ function castOwned(source: Tensor, dtype: DType, op: string): Tensor {
  * @throws ShapeError for ragged arrays or a shape that does not fit, ArgumentError for elements that are not numbers
  */
 export function tensor(data: TensorData, options: TensorOptions = {}): Tensor {
-  checkOptions('tensor', options);
+  const given = checkOptions('tensor', options);
   let result: Tensor;
   if (ArrayBuffer.isView(data)) {
-    result = fromView(data, options, 'tensor');
+    result = fromView(data, given, 'tensor');
   } else {
-    const { values, shape, allBooleans } = flatten(data, 'tensor');
-    const dtype = options.dtype ?? (allBooleans ? 'bool' : 'float32');
+    const { values, shape, allBooleans } = readArgument('tensor', 'data', () => flatten(data, 'tensor'));
+    const dtype = given.dtype ?? (allBooleans ? 'bool' : 'float32');
     dtypeCode(dtype, 'tensor');
     const view = dtype === 'float32' ? new Float32Array(values) : values;
-    result = fromView(view, { dtype, shape: options.shape ?? shape }, 'tensor');
+    result = fromView(view, { dtype, shape: given.shape ?? shape }, 'tensor');
   }
-  if (options.requiresGrad) result.requiresGrad = true;
+  if (given.requiresGrad) result.requiresGrad = true;
   return result;
 }
 
-export function checkOptions(op: string, options: unknown): void {
-  if (typeof options !== 'object' || options === null || Array.isArray(options))
-    throw new ArgumentError(`${op}: options must be an object, got ${describe(options)}`);
-  const { device } = options as { device?: unknown };
+/** The options of a function that makes a tensor, in a copy. */
+export function checkOptions<T extends object>(op: string, options: T): T {
+  const given = readObject(op, 'options', options);
+  const { device } = given as { device?: unknown };
   if (device !== undefined && device !== 'cpu')
     throw new ArgumentError(`${op}: device must be 'cpu' in this build, got ${describe(device)}`);
+  return given;
 }
 
 /** A tensor of `shape` with every element `value`. */
@@ -144,26 +153,28 @@ export function full(shape: readonly number[], value: number | boolean, options:
 
 /** `full` for a function of another name, which errors name. */
 export function fullAs(op: string, shape: readonly number[], value: number | boolean, options: TensorOptions): Tensor {
-  checkOptions(op, options);
-  checkShape(op, shape);
+  const given = checkOptions(op, options);
+  const sizes = checkShape(op, shape);
   if (typeof value !== 'number' && typeof value !== 'boolean')
     throw new ArgumentError(`${op}: value must be a number or a boolean, got ${describe(value)}`);
-  const dtype = options.dtype ?? (typeof value === 'boolean' ? 'bool' : 'float32');
-  const result = emptyTensor(shape, dtype, op);
+  const dtype = given.dtype ?? (typeof value === 'boolean' ? 'bool' : 'float32');
+  const result = emptyTensor(sizes, dtype, op);
   nativeCall('fill').many([result], { value: Number(value) });
-  if (options.requiresGrad) result.requiresGrad = true;
+  if (given.requiresGrad) result.requiresGrad = true;
   return result;
 }
 
 function withDefault(op: string, options: TensorOptions): TensorOptions {
-  checkOptions(op, options);
-  return { ...options, dtype: options.dtype ?? 'float32' };
+  const given = checkOptions(op, options);
+  return { ...given, dtype: given.dtype ?? 'float32' };
 }
 
+/** A tensor of a shape, all 0; dtype float32 by default. @throws ShapeError, ArgumentError, OutOfMemoryError */
 export function zeros(shape: readonly number[], options: TensorOptions = {}): Tensor {
   return fullAs('zeros', shape, 0, withDefault('zeros', options));
 }
 
+/** A tensor of a shape, all 1; dtype float32 by default. @throws ShapeError, ArgumentError, OutOfMemoryError */
 export function ones(shape: readonly number[], options: TensorOptions = {}): Tensor {
   return fullAs('ones', shape, 1, withDefault('ones', options));
 }

@@ -1,4 +1,5 @@
 import { AutogradError } from '../error';
+import { requireFunction } from './arguments';
 
 /**
  * Guard for code that must not read tensor values on the host (a training step that is to be captured into a graph):
@@ -24,5 +25,6 @@ export const hostReads = new HostReads();
 
 /** Runs `fn`; `item`, `data`, `dataSync` and printing throw an AutogradError inside. */
 export function withoutHostReads<R>(fn: () => R): R {
+  requireFunction('withoutHostReads', 'fn', fn);
   return hostReads.forbid(fn);
 }

@@ -1,10 +1,10 @@
 /** Calls native ops by name, without recording gradients. ops/define.ts records; autograd itself computes through this. */
-import { ArgumentError, HrmError } from '../error';
+import { HrmError } from '../error';
 import type { TensorId } from '../native/addon';
 import { addon, type Called, retryAfterCollection } from '../native/boundary';
 import { publicName, underName } from '../native/op_names';
 import type { OpName, OpSchemas, ViewName, ViewSchemas } from '../native/schema.gen';
-import { describe } from './dtype';
+import { readArray } from './arguments';
 import { Handle, Tensor } from './tensor';
 
 export type OpInputs<K extends OpName> = OpSchemas<Tensor>[K]['inputs'];
@@ -13,9 +13,9 @@ type Argument = TensorId | TensorId[] | undefined;
 
 function argument(value: unknown, op: string, spec: { name: string; kind: string }): Argument {
   if (spec.kind === 'list') {
-    if (!Array.isArray(value))
-      throw new ArgumentError(`${op}: ${spec.name} must be an array of tensors, got ${describe(value)}`);
-    return value.map((item, i) => Tensor.handleOf(item, op, `${spec.name}[${i}]`).id);
+    return readArray(op, spec.name, value, 'an array of tensors').map(
+      (item, i) => Tensor.handleOf(item, op, `${spec.name}[${i}]`).id,
+    );
   }
   if (spec.kind === 'optional' && (value === undefined || value === null)) return undefined;
   return Tensor.handleOf(value, op, spec.name).id;

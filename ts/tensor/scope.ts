@@ -1,31 +1,43 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { types } from 'node:util';
 import { ArgumentError } from '../error';
+import { readArgument } from './arguments';
 import { describe } from './dtype';
 import { Tensor } from './tensor';
 import { Scope, scopes } from './lifetime';
 
 /** Adds every tensor found in a result (tensor, array, plain object, Map, Set; nested) to `found`. */
-function collectTensors(value: unknown, found: Set<unknown>, seen = new Set<object>()): void {
-  if (typeof value !== 'object' || value === null || seen.has(value)) return;
-  if (Tensor.isTensor(value)) {
-    found.add(value);
-    return;
+function collectTensors(result: unknown, found: Set<unknown>): void {
+  const seen = new Set<object>();
+  // Without recursion: a result may be nested deeper than the stack.
+  const pending: unknown[] = [result];
+  while (pending.length > 0) {
+    const value = pending.pop();
+    if (typeof value !== 'object' || value === null || seen.has(value)) continue;
+    if (Tensor.isTensor(value)) {
+      found.add(value);
+      continue;
+    }
+    seen.add(value);
+    if (ArrayBuffer.isView(value)) continue;
+    if (types.isMap(value) || types.isSet(value)) for (const item of value.values()) pending.push(item);
+    else for (const key of Object.keys(value)) pending.push((value as Record<string, unknown>)[key]);
   }
-  seen.add(value);
-  if (ArrayBuffer.isView(value)) return;
-  if (value instanceof Map) for (const item of value.values()) collectTensors(item, found, seen);
-  else if (value instanceof Set) for (const item of value) collectTensors(item, found, seen);
-  else for (const key of Object.keys(value)) collectTensors((value as Record<string, unknown>)[key], found, seen);
 }
 
 function leave(scope: Scope, result: unknown): void {
   const kept = new Set<unknown>();
-  collectTensors(result, kept);
   scope.open = false;
   const { parent } = scope;
-  for (const tensor of scope.tensors.splice(0)) {
-    if (kept.has(tensor)) parent?.tensors.push(tensor);
-    else tensor.dispose();
+  try {
+    readArgument('tidy', 'the result of fn', () => {
+      collectTensors(result, kept);
+    });
+  } finally {
+    for (const tensor of scope.tensors.splice(0)) {
+      if (kept.has(tensor)) parent?.tensors.push(tensor);
+      else tensor.dispose();
+    }
   }
 }
 
@@ -89,7 +101,8 @@ export function keep<T extends Tensor>(tensor: T): T {
 }
 
 function isPromise(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
+  if (typeof value !== 'object' || value === null) return false;
+  return readArgument('tidy', 'the result of fn', () => typeof (value as { then?: unknown }).then === 'function');
 }
 
 function asyncInSync(result: unknown): ArgumentError {

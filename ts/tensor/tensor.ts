@@ -14,7 +14,11 @@ import { formatTensor } from './print';
 export class Handle implements Owner {
   id: TensorId = -1;
   references = 1;
+  readonly #brand = true;
 
+  static isHandle(value: unknown): value is Handle {
+    return typeof value === 'object' && value !== null && #brand in value;
+  }
   retain(): this {
     ++this.references;
     return this;
@@ -47,7 +51,7 @@ export class Tensor {
 
   /** @internal Tensors are made by functions such as `tensor`, `zeros` and the ops. */
   constructor(handle: Handle, scoped = true) {
-    if (!(handle instanceof Handle)) throw new ArgumentError('Tensor: use tensor(), zeros() and the like to make one');
+    if (!Handle.isHandle(handle)) throw new ArgumentError('Tensor: use tensor(), zeros() and the like to make one');
     this.#handle = handle;
     if (scoped) scopes.add(this);
     if (leaks.enabled) leaks.record(handle.id);

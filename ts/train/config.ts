@@ -1,11 +1,12 @@
 /**
- * The configuration of a run: model, optimiser, data, training and evaluation, every hyperparameter of HRM sections 1
+ * The configuration of a run: model, optimizer, data, training and evaluation, every hyperparameter of HRM sections 1
  * to 5. It is assembled from layers (preset, then `--config` file, then `--set`), each checked by itself so that an
  * error names where it came from, then checked as a whole.
  */
 import { z } from 'zod';
 import { ConfigError } from '../error';
-import { expectation, show, suggestion } from '../hrm/config_error';
+import { expectation, parseStrict, show, suggestion } from '../hrm/config_error';
+import { readArgument, readArray, readFields } from '../tensor/arguments';
 import { checkModelSettings, modelSettingsSchema, resolveModel, type DataShape, type ModelConfig } from '../hrm/config';
 
 const steps = z
@@ -108,6 +109,8 @@ const dataSchemas = {
       .default(1000),
     /** Only the first so many training puzzles; null = all. */
     trainPuzzles: puzzles.nullable().default(null),
+    /** Proves, as a puzzle is read, that it has one solution: half a second for 1,000 hard 9x9 ones. */
+    unique: z.boolean().default(true),
   }),
   /** Sudokus generated here from a seed, split by solution grid before augmentation. */
   sudokuGenerated: z.strictObject({
@@ -141,6 +144,16 @@ const configSchema = z.strictObject({
 
 export type RunConfig = z.infer<typeof configSchema>;
 export type DataConfig = RunConfig['data'];
+
+/** The parts of a configuration that say where the data comes from, and the seed of its order, checked. @throws ConfigError */
+export function requireDataConfig(op: string, value: unknown): { data: DataConfig; seed: number } {
+  const { data, train } = readFields(op, 'config', value as Pick<RunConfig, 'data' | 'train'>, ['data', 'train']);
+  const { seed: given } = readFields(op, 'train', train, ['seed']);
+  return {
+    data: parseStrict(dataSchema, data, `${op}: data`, configKeys),
+    seed: parseStrict(trainSchema.shape.seed, given, `${op}: train.seed`, []),
+  };
+}
 
 /** Values of one layer: groups of keys, all optional, unchecked. */
 export type ConfigValues = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
@@ -239,8 +252,17 @@ function checkAcross(config: RunConfig): void {
       );
     }
   }
-  if (train.stopAtExactAccuracy !== null && config.eval.everySteps === null) {
-    throw new ConfigError('config: train.stopAtExactAccuracy needs eval.everySteps, got null');
+  if (train.stopAtExactAccuracy !== null) {
+    if (config.eval.everySteps === null) {
+      throw new ConfigError('config: train.stopAtExactAccuracy needs eval.everySteps, got null');
+    }
+    // Stopping by the test puzzles would choose the model by what it is judged on.
+    if (!('validPuzzles' in data)) {
+      throw new ConfigError(
+        `config: train.stopAtExactAccuracy needs a validation split, which data.kind "${data.kind}" has not; ` +
+          'set train.stopAtExactAccuracy to null and the length by train.steps or train.epochs',
+      );
+    }
   }
   if (train.device === 'cuda' && config.model.forwardDtype === 'float64') {
     throw new ConfigError('config: model.forwardDtype "float64" lives on the CPU, got train.device "cuda"');
@@ -252,7 +274,12 @@ function checkAcross(config: RunConfig): void {
  * @throws ConfigError that names the layer and the nearest valid key or the range
  */
 export function parseConfig(layers: readonly ConfigLayer[]): RunConfig {
-  const checked = layers.map(({ source, values }) => checkLayer(source, values));
+  const checked = readArray('parseConfig', 'layers', layers, 'an array of layers').map((layer, i) => {
+    const { source, values } = readFields('parseConfig', `layers[${i}]`, layer as ConfigLayer, ['source', 'values']);
+    if (typeof source !== 'string')
+      throw new ConfigError(`parseConfig: the source of a layer must be text, got ${show(source)}`);
+    return readArgument('parseConfig', source, () => checkLayer(source, values));
+  });
   const merged = mergeLayers(checked);
   const result = configSchema.safeParse({
     ...merged,
@@ -276,69 +303,6 @@ export function parseConfig(layers: readonly ConfigLayer[]): RunConfig {
 /** The configuration as JSON with keys in the schema's order: equal configurations give equal bytes. */
 export function serializeConfig(config: RunConfig): string {
   return JSON.stringify(configSchema.parse(config));
-}
-
-// What may differ between a checkpoint and the run that resumes it, because no number of the run depends on it.
-const freeOnResume = new Set([
-  'train.epochs',
-  'train.steps',
-  'train.device',
-  'train.threads',
-  'train.logEverySteps',
-  'train.checkpointEverySteps',
-  'train.keepCheckpoints',
-  'train.tensorboard',
-  'train.stopAtExactAccuracy',
-  ...Object.keys(evalSchema.shape).map((key) => `eval.${key}`),
-]);
-
-function flatten(config: RunConfig): Map<string, unknown> {
-  const flat = new Map<string, unknown>();
-  for (const group of Object.keys(groups) as (keyof RunConfig)[]) {
-    for (const [key, value] of Object.entries(config[group])) flat.set(`${group}.${key}`, value);
-  }
-  return flat;
-}
-
-/**
- * Refuses to resume a checkpoint under a configuration that would make it another experiment. Length, intervals,
- * evaluation and threads may change; model, optimiser, data and seed may not.
- * @returns the keys that differ and may
- * @throws ConfigError naming the first field that differs and both values
- */
-export function checkResumable(saved: RunConfig, current: RunConfig): string[] {
-  const before = flatten(saved);
-  const after = flatten(current);
-  const changed = [...new Set([...before.keys(), ...after.keys()])].filter(
-    (key) => !Object.is(before.get(key), after.get(key)),
-  );
-  const refused = changed.find((key) => !freeOnResume.has(key));
-  if (refused !== undefined) {
-    throw new ConfigError(
-      `resume: ${refused} must be ${show(before.get(refused))} as in the checkpoint, got ${show(after.get(refused))}; ` +
-        'start a new run to change it',
-    );
-  }
-  return changed;
-}
-
-/** What a run's length depends on besides the configuration: fields of `dataset.json`. */
-export interface DataLength {
-  totalGroups: number;
-  meanPuzzleExamples: number;
-}
-
-/** Steps of the whole run, which the schedule spans: floor(epochs * groups * meanPuzzleExamples / batch), HRM section 4. */
-export function totalSteps(config: RunConfig, data: DataLength): number {
-  const { epochs, steps: fixed, batchSize } = config.train;
-  if (fixed !== null) return fixed;
-  const total = Math.floor((epochs! * data.totalGroups * data.meanPuzzleExamples) / batchSize);
-  if (total < 1) {
-    throw new ConfigError(
-      `config: train.epochs must give at least one step, got ${epochs} epochs of ${data.totalGroups} groups in batches of ${batchSize}`,
-    );
-  }
-  return total;
 }
 
 /** The model's configuration once the data is known. @throws ConfigError if both name a size and disagree */

@@ -1,12 +1,12 @@
 /** Configuration files: JSON with the groups and keys of `RunConfig`, all optional. */
 import { readFileSync } from 'node:fs';
-import { ConfigError } from '../error';
+import { ConfigError, FormatError } from '../error';
 import { parseJson } from '../io/strict_json';
 import { checkLayer, parseConfig, type ConfigLayer, type RunConfig } from './config';
 
 /**
  * The layer of a `--config` file.
- * @throws ConfigError if it cannot be read or holds unknown keys or wrong values, FormatError if it is not JSON
+ * @throws ConfigError if it cannot be read, is not JSON, or holds unknown keys or wrong values
  */
 export function configFileLayer(file: string): ConfigLayer {
   let bytes: Uint8Array;
@@ -16,7 +16,14 @@ export function configFileLayer(file: string): ConfigLayer {
     const { code } = cause as NodeJS.ErrnoException;
     throw new ConfigError(`--config ${file}: the file must be readable, got ${code ?? 'an error'}`, { cause });
   }
-  return checkLayer(`--config ${file}`, parseJson(bytes, `--config ${file}`));
+  let values: unknown;
+  try {
+    values = parseJson(bytes, `--config ${file}`);
+  } catch (cause) {
+    if (!(cause instanceof FormatError)) throw cause;
+    throw new ConfigError(cause.message.replace(/^parseJson: /, ''), { cause });
+  }
+  return checkLayer(`--config ${file}`, values);
 }
 
 /** Reads what `serializeConfig` wrote, for example from a checkpoint. @throws FormatError, ConfigError */

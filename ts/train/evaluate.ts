@@ -10,7 +10,11 @@ import { eq, logicalAnd, logicalOr, ne } from '../ops/compare';
 import { indexSelect } from '../ops/indexing';
 import { all, any, sum } from '../ops/reduce';
 import { argmax } from '../ops/softmax';
+import { requireModel } from '../hrm/arguments';
+import { requireCallback } from '../data/check';
+import { isInstance, readOptions } from '../tensor/arguments';
 import { ones, tensor, zeros } from '../tensor/create';
+import { describe } from '../tensor/dtype';
 import { tidy } from '../tensor/scope';
 import { batchTensors, disposeCarry } from './step';
 
@@ -82,16 +86,31 @@ class Totals {
   }
 }
 
+const OPTIONS = [
+  'batchSize',
+  'segments',
+  'puzzles',
+  'subsetSeed',
+  'adaptive',
+  'signal',
+  'onBatch',
+] as const satisfies readonly (keyof EvaluateOptions)[];
+
 /**
  * Evaluates a model on a split, in order. Padding is never computed: the last batch is a smaller one.
  * Yields to the event loop after every batch.
  * @throws ArgumentError; the signal's reason when it is aborted
  */
 export async function evaluate(model: Hrm, dataset: PuzzleDataset, options: EvaluateOptions = {}): Promise<Evaluation> {
-  const { batchSize = 256, segments = model.config.haltMaxSteps, puzzles = null, subsetSeed = 0 } = options;
-  const { adaptive = false } = options;
+  const { config } = requireModel('evaluate', model);
+  const given = readOptions('evaluate', options, OPTIONS);
+  const { batchSize = 256, segments = config.haltMaxSteps, puzzles = null, subsetSeed = 0 } = given;
+  const { adaptive = false, signal, onBatch } = given;
+  if (signal !== undefined && !isInstance(signal, AbortSignal))
+    throw new ArgumentError(`evaluate: signal must be an AbortSignal, got ${describe(signal)}`);
+  requireCallback('evaluate', 'onBatch', onBatch);
   if (!Number.isSafeInteger(segments) || segments < 1) {
-    throw new ArgumentError(`evaluate: segments must be a positive integer, got ${String(segments)}`);
+    throw new ArgumentError(`evaluate: segments must be a positive integer, got ${describe(segments)}`);
   }
   const totals = new Totals(segments);
   const rows = puzzles === null ? undefined : (n: number): Uint32Array => fixedSubset(n, puzzles, subsetSeed);
@@ -100,9 +119,9 @@ export async function evaluate(model: Hrm, dataset: PuzzleDataset, options: Eval
       if (adaptive) runAdaptive(model, batch, segments, totals);
       else runFixed(model, batch, segments, totals);
     });
-    options.onBatch?.(batch.nValid);
+    onBatch?.(batch.nValid);
     await new Promise((resolve) => setImmediate(resolve));
-    options.signal?.throwIfAborted();
+    signal?.throwIfAborted();
   }
   return totals.result(segments, adaptive);
 }
@@ -156,13 +175,20 @@ function runAdaptive(model: Hrm, batch: Batch, segments: number, totals: Totals)
     let rows = batchTensors(withoutPadding(batch));
     let carry = initialCarry(model, rows);
     for (let segment = 0; segment < segments; segment++) {
-      const next = actStep(model, carry, rows, { training: false });
-      const halts = haltingRows(model, next.outputs, segment === segments - 1);
-      const pick = (keep: boolean): number[] => halts.flatMap((halt, row) => (halt === keep ? [row] : []));
-      const [done, open] = [pick(true), pick(false)];
-      if (done.length > 0) totals.add(model, selectCarry(next.carry, done), selectOutputs(next.outputs, done));
-      if (open.length === 0) return;
-      carry = goingOn(done.length > 0 ? selectCarry(next.carry, open) : next.carry);
+      const previous = carry;
+      const open = tidy(() => {
+        const next = actStep(model, previous, rows, { training: false });
+        const halts = haltingRows(model, next.outputs, segment === segments - 1);
+        const pick = (keep: boolean): number[] => halts.flatMap((halt, row) => (halt === keep ? [row] : []));
+        const [done, left] = [pick(true), pick(false)];
+        if (done.length > 0) totals.add(model, selectCarry(next.carry, done), selectOutputs(next.outputs, done));
+        if (left.length === 0) return undefined;
+        return goingOn(done.length > 0 ? selectCarry(next.carry, left) : next.carry);
+      });
+      // The first carry holds the rows themselves.
+      if (segment > 0) disposeCarry(previous);
+      if (open === undefined) return;
+      carry = open;
       rows = carry.current;
     }
   });

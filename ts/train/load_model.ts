@@ -8,6 +8,8 @@ import { Hrm } from '../hrm/model';
 import { type Checkpoint, CheckpointStore, verifyCheckpoint } from '../io/checkpoint_store';
 import { parseJson } from '../io/strict_json';
 import { Generator } from '../ops/random';
+import { requirePath } from '../io/arguments';
+import { readOptions } from '../tensor/arguments';
 import { tidy } from '../tensor/scope';
 import { checkpointConfig, EMA_FILE, MODEL_FILE, readCheckpointFile, WEIGHTS_FILE, WEIGHTS_PREFIX } from './checkpoint';
 import type { RunConfig } from './config';
@@ -52,10 +54,11 @@ export function findCheckpoint(directory: string): Checkpoint {
  * @throws FileError, FormatError
  */
 export function loadModel(directory: string, options: { readonly averaged?: boolean } = {}): LoadedModel {
-  const checkpoint = findCheckpoint(directory);
+  const { averaged } = readOptions('loadModel', options, ['averaged']);
+  const checkpoint = findCheckpoint(requirePath('loadModel', 'directory', directory));
   const config = checkpointConfig(checkpoint);
   const model = new Hrm(modelConfigOf(checkpoint), new Generator(0));
-  const isAveraged = options.averaged !== false && checkpoint.files.has(EMA_FILE);
+  const isAveraged = averaged !== false && checkpoint.files.has(EMA_FILE);
   tidy(() => {
     const read = (name: string) =>
       withPrefix(decodeTensors(readCheckpointFile(checkpoint, name), checkpoint.path), WEIGHTS_PREFIX);

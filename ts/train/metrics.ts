@@ -3,9 +3,10 @@
  * file is byte-equal to an uninterrupted one's: resuming truncates it to the offset stored in the checkpoint. Wall-clock
  * figures go to `timing.jsonl` and to TensorBoard event files.
  */
-import { closeSync, fstatSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { ArgumentError, FormatError } from '../error';
+import { makeDirectories, onFile } from '../io/files';
 import { EventFile } from './tensorboard';
 
 export const METRICS_FILE = 'metrics.jsonl';
@@ -82,7 +83,7 @@ export class MetricsWriter {
     options: MetricsOptions = {},
   ) {
     this.now = options.now ?? (() => Date.now() / 1000);
-    mkdirSync(dir, { recursive: true });
+    onFile('metrics', dir, 'create', () => makeDirectories(dir));
     const file = path.join(dir, METRICS_FILE);
     this.metricsFd = options.resume ? openTruncated(file, options.resume.nBytes) : openFresh(file);
     this.nBytes = options.resume?.nBytes ?? 0;

@@ -119,7 +119,7 @@ class Parity {
     const chained = this.#chained(nSteps);
     for (let step = 1; step <= nSteps; ++step) tidy(() => this.#segment(step, chained));
     tidy(() => {
-      this.#optimiser();
+      this.#optimizer();
     });
     tidy(() => {
       this.#evaluation();
@@ -223,15 +223,15 @@ class Parity {
   }
 
   /** One step of sparse SignSGD with the reference's own gradient. */
-  #optimiser(): void {
+  #optimizer(): void {
     const key = 'after_signsgd.puzzle_emb.weights';
     if (!this.#ref.has(key)) return;
     const weights = this.#ref.get(`weight.${PREFIX}puzzle_emb.weights`);
     const { lr, weight_decay: weightDecay } = this.#ref.json.signsgd;
-    const optimiser = new SparseSignSGD(weights, { weightDecay });
+    const optimizer = new SparseSignSGD(weights, { weightDecay });
     const gradient = this.#ref.get(`grad.${PREFIX}puzzle_emb.local_weights`);
     const ids = this.#ref.get('step1.cur.puzzle_identifiers');
-    optimiser.step(ids, gradient, tensor(lr), tensor(true));
+    optimizer.step(ids, gradient, tensor(lr), tensor(true));
     this.#add(key, weights);
   }
 

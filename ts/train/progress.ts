@@ -57,6 +57,7 @@ export function formatRate(stepsPerSecond: number): string {
   return stepsPerSecond >= 1 ? `${stepsPerSecond.toFixed(1)} it/s` : `${(1 / stepsPerSecond).toFixed(1)} s/it`;
 }
 
+/** A run's progress: one line drawn over and over on a terminal, plain lines elsewhere. */
 export class Progress {
   private readonly stream: ProgressStream;
   private readonly now: () => number;

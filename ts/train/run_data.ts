@@ -7,9 +7,13 @@ import { importSudokuCsv } from '../data/sudoku/csv';
 import { geometryOf, type Geometry, type Grid } from '../data/sudoku/geometry';
 import { type AugmentOptions, readTokens, sudokuDataset, sudokuMetadata, sudokuSampler } from '../data/sudoku/source';
 import type { SudokuSet } from '../data/sudoku/set';
-import { assertDisjoint, generateSplits } from '../data/sudoku/split';
+import { assertDisjoint, generatingSplits, gridsOf, type Overlap, overlapOf } from '../data/sudoku/split';
 import { formatGrid } from '../data/sudoku/text';
-import type { DataLength, RunConfig } from './config';
+import { finishInTurns } from '../data/turns';
+import { isInstance, readOptions } from '../tensor/arguments';
+import { describe } from '../tensor/dtype';
+import { requireDataConfig, type RunConfig } from './config';
+import type { DataLength } from './length';
 import type { DataShape } from '../hrm/config';
 
 /** Puzzles of a Sudoku run. */
@@ -27,6 +31,8 @@ export interface RunData {
   readonly valid: PuzzleDataset | undefined;
   readonly test: PuzzleDataset | undefined;
   readonly sudoku: SudokuRunSplits | undefined;
+  /** What the training and test puzzles share; undefined for data on disk, see `hrm data verify`. */
+  readonly overlap: Overlap | undefined;
   /** Watches that no training row is held out; undefined where the data came already split. */
   readonly guard: OverlapGuard | undefined;
 }
@@ -42,12 +48,27 @@ export function dataLength({ metadata }: RunData): DataLength {
   return { totalGroups: metadata.totalGroups, meanPuzzleExamples: metadata.meanPuzzleExamples };
 }
 
+/** How {@link openRunData} is watched. */
+export interface OpenDataOptions {
+  /** Overrules `data.unique`. */
+  readonly unique?: boolean;
+  /** Ends the work early. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * Opens the data of a run: reads, imports or generates it.
- * @throws FileError, FormatError for what is on disk, ArgumentError where generation cannot give what was asked for
+ * @throws FileError, FormatError for what is on disk, ArgumentError where generation cannot give what was asked for; the
+ *   signal's reason when it is aborted
  */
-export async function openRunData(config: Pick<RunConfig, 'data' | 'train'>): Promise<RunData> {
-  const { data, train } = config;
+export async function openRunData(
+  config: Pick<RunConfig, 'data' | 'train'>,
+  options: OpenDataOptions = {},
+): Promise<RunData> {
+  const { unique, signal } = readOptions('openRunData', options, ['unique', 'signal']);
+  if (signal !== undefined && !isInstance(signal, AbortSignal))
+    throw new ArgumentError(`openRunData: signal must be an AbortSignal, got ${describe(signal)}`);
+  const { data, seed } = requireDataConfig('openRunData', config);
   switch (data.kind) {
     case 'npy': {
       const dataset = loadDataset(data.dir, 'train');
@@ -57,29 +78,33 @@ export async function openRunData(config: Pick<RunConfig, 'data' | 'train'>): Pr
         valid: undefined,
         test: loadDataset(data.dir, 'test'),
         sudoku: undefined,
+        overlap: undefined,
         guard: undefined,
       };
     }
     case 'sudokuCsv': {
       const geometry = geometryOf(data.boxRows, data.boxCols);
-      // That every puzzle has one solution is proved by `hrm data verify`: it would take minutes at every start.
-      const options = { geometry, unique: false };
+      const options = { geometry, unique: unique ?? data.unique, onProgress: () => signal?.throwIfAborted() };
       const limit = data.trainPuzzles === null ? {} : { maxRows: data.trainPuzzles };
       const { set } = await importSudokuCsv(data.train, { ...options, ...limit });
       const { set: test } = await importSudokuCsv(data.test, options);
-      const augment = { augmentations: data.augmentations, seed: train.seed };
+      const testGrids = gridsOf(test);
+      const accept = (solution: Grid): boolean => !testGrids.has(formatGrid(solution));
+      const augment = { augmentations: data.augmentations, seed, accept };
       return sudokuRun({ geometry, train: set, valid: undefined, test }, augment, undefined);
     }
     case 'sudokuGenerated': {
-      const { boxRows, boxCols, seed, minBlanks, maxBlanks, trainPuzzles, validPuzzles, testPuzzles } = data;
+      const { boxRows, boxCols, seed: dataSeed, minBlanks, maxBlanks, trainPuzzles, validPuzzles, testPuzzles } = data;
       const geometry = geometryOf(boxRows, boxCols);
       const counts = { trainPuzzles, validPuzzles, testPuzzles };
-      const parts = generateSplits({ geometry, seed, blanks: { min: minBlanks, max: maxBlanks }, ...counts });
+      const blanks = { min: minBlanks, max: maxBlanks };
+      const generating = generatingSplits({ geometry, seed: dataSeed, blanks, ...counts });
+      const parts = await finishInTurns(generating, { signal });
       assertDisjoint(parts.train, parts.test, 'training and test puzzles');
       assertDisjoint(parts.train, parts.valid, 'training and validation puzzles');
       assertDisjoint(parts.valid, parts.test, 'validation and test puzzles');
       const splits = { geometry, train: parts.train, valid: parts.valid, test: parts.test };
-      const augment = { augmentations: data.augmentations, seed, accept: parts.accept };
+      const augment = { augmentations: data.augmentations, seed: dataSeed, accept: parts.accept };
       return sudokuRun(splits, augment, new OverlapGuard(splits));
     }
   }
@@ -96,6 +121,7 @@ function sudokuRun(splits: SudokuRunSplits, augment: AugmentOptions, guard: Over
     valid: valid && sudokuDataset(valid),
     test: sudokuDataset(test),
     sudoku: splits,
+    overlap: overlapOf(train, test),
     guard,
   };
 }

@@ -1,7 +1,7 @@
 /** Solves a Sudoku and shows how the answer came about, segment by segment. */
 import { noGrad } from '../autograd/no_grad';
 import type { Geometry, Grid } from '../data/sudoku/geometry';
-import { assertGrid, geometryOfCells } from '../data/sudoku/geometry';
+import { assertGrid, geometryOfCells, requireGeometry } from '../data/sudoku/geometry';
 import { checkAnswer, describeViolation } from '../data/sudoku/rules';
 import { readTokens, writeTokens } from '../data/sudoku/source';
 import { parseGrid } from '../data/sudoku/text';
@@ -9,7 +9,10 @@ import { ArgumentError } from '../error';
 import { actStep, initialCarry } from '../hrm/act';
 import { IGNORE_LABEL } from '../hrm/loss';
 import type { Hrm } from '../hrm/model';
+import { requireModel } from '../hrm/arguments';
+import { readOptions } from '../tensor/arguments';
 import { zeros } from '../tensor/create';
+import { describe } from '../tensor/dtype';
 import { tidy } from '../tensor/scope';
 import type { Tensor } from '../tensor/tensor';
 import { haltingRows } from './evaluate';
@@ -53,17 +56,18 @@ export interface Solution {
  * @throws ArgumentError or FormatError where the puzzle does not fit the model
  */
 export function solve(model: Hrm, puzzle: string | Grid, options: SolveOptions = {}): Solution {
-  const { seqLen, haltMaxSteps, vocabSize } = model.config;
-  const geometry = options.geometry ?? geometryOfCells(seqLen);
+  const { seqLen, haltMaxSteps, vocabSize } = requireModel('solve', model).config;
+  const given = readOptions('solve', options, ['geometry', 'segments']);
+  const geometry = given.geometry === undefined ? geometryOfCells(seqLen) : requireGeometry('solve', given.geometry);
   if (geometry === undefined || geometry.cells !== seqLen || vocabSize < geometry.size + 2) {
     throw new ArgumentError(
       `solve: the model must be one for ${geometry ? `${geometry.size}x${geometry.size} ` : ''}Sudokus, ` +
         `got seqLen ${seqLen} and vocabSize ${vocabSize}`,
     );
   }
-  const { segments = haltMaxSteps } = options;
+  const { segments = haltMaxSteps } = given;
   if (!Number.isSafeInteger(segments) || segments < 1) {
-    throw new ArgumentError(`solve: segments must be a positive integer, got ${String(segments)}`);
+    throw new ArgumentError(`solve: segments must be a positive integer, got ${describe(segments)}`);
   }
   const grid = typeof puzzle === 'string' ? parseGrid(puzzle, geometry, 'solve').grid : puzzle;
   assertGrid(grid, geometry, 'solve: puzzle');

@@ -1,7 +1,8 @@
-/** One optimiser step: a segment forward, its loss, backward and both updates; nothing of it is read on the host. */
+/** One optimizer step: a segment forward, its loss, backward and both updates; nothing of it is read on the host. */
 import { backward } from '../autograd/tape';
 import type { Batch } from '../data/sampler';
-import { NonFiniteError } from '../error';
+import { types } from 'node:util';
+import { ArgumentError, NonFiniteError } from '../error';
 import { actStep, type BatchTensors, type Carry, initialCarry } from '../hrm/act';
 import { actLoss, METRIC_NAMES } from '../hrm/loss';
 import type { Hrm } from '../hrm/model';
@@ -17,6 +18,8 @@ import { Ema } from '../optim/ema';
 import { learningRate } from '../optim/schedule';
 import { SparseSignSGD } from '../optim/sign_sgd';
 import { tensor, zeros } from '../tensor/create';
+import { readFields } from '../tensor/arguments';
+import { describe } from '../tensor/dtype';
 import { withoutHostReads } from '../tensor/host_reads';
 import { tidy } from '../tensor/scope';
 import type { Tensor } from '../tensor/tensor';
@@ -25,8 +28,15 @@ import type { RunConfig } from './config';
 
 /** The tensors of a batch of the sampler, int32. */
 export function batchTensors(batch: Pick<Batch, 'inputs' | 'labels' | 'puzzleIdentifiers'>): BatchTensors {
-  const { inputs, labels, puzzleIdentifiers } = batch;
-  const shape = [puzzleIdentifiers.length, inputs.length / puzzleIdentifiers.length];
+  const { inputs, labels, puzzleIdentifiers } = readFields('batchTensors', 'batch', batch, [
+    'inputs',
+    'labels',
+    'puzzleIdentifiers',
+  ]);
+  for (const [name, tokens] of Object.entries({ inputs, labels, puzzleIdentifiers }))
+    if (!types.isInt32Array(tokens))
+      throw new ArgumentError(`batchTensors: ${name} must be an Int32Array, got ${describe(tokens)}`);
+  const shape = [puzzleIdentifiers.length, inputs.length / Math.max(1, puzzleIdentifiers.length)];
   return {
     inputs: tensor(inputs, { shape }),
     labels: tensor(labels, { shape }),
@@ -62,7 +72,7 @@ export interface TrainStepOptions {
   readonly generator: Generator;
 }
 
-/** The training state beside the data order: model, optimisers, carry and step, all tensors. */
+/** The training state beside the data order: model, optimizers, carry and step, all tensors. */
 export class TrainStep {
   readonly model: Hrm;
   readonly dense: AdamATan2;

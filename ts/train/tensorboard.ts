@@ -3,8 +3,9 @@
  * fields of the `Event` message that scalars need, encoded by hand.
  * Source: tensorflow/core/util/event.proto and summary.proto, lib/io/record_writer.h.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import path from 'node:path';
+import { makeDirectories, onFile } from '../io/files';
 
 const CASTAGNOLI_REVERSED = 0x82f63b78;
 
@@ -116,7 +117,7 @@ export class EventFile {
     resumeStep: number | null = null,
     private readonly now: () => Seconds = () => Date.now() / 1000,
   ) {
-    mkdirSync(dir, { recursive: true });
+    onFile('tensorboard', dir, 'create', () => makeDirectories(dir));
     [this.file, this.fd] = openNew(dir, Math.floor(now()));
     this.append(versionEvent(now()));
     if (resumeStep !== null) this.append(sessionStartEvent(now(), resumeStep + 1));

@@ -1,23 +1,22 @@
 /** `train`: a run from a preset and a few changes, in one call. */
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { ConfigError } from '../error';
+import { requireCallback } from '../data/check';
+import { ArgumentError, ConfigError } from '../error';
 import type { Hrm } from '../hrm/model';
 import { type Checkpoint, CheckpointStore } from '../io/checkpoint_store';
+import { requirePath } from '../io/arguments';
 import { writeFileAtomic } from '../io/atomic_file';
+import { makeDirectories, onFile } from '../io/files';
+import { isInstance, readArgument, readArray, readOptions } from '../tensor/arguments';
+import { describe } from '../tensor/dtype';
 import { checkpointConfig } from './checkpoint';
-import {
-  checkLayer,
-  checkResumable,
-  type ConfigLayer,
-  type ConfigValues,
-  parseConfig,
-  serializeConfig,
-} from './config';
+import { checkLayer, type ConfigLayer, type ConfigValues, parseConfig, serializeConfig } from './config';
 import type { RunConfig } from './config';
 import { deserializeConfig } from './config_file';
 import { CHECKPOINTS_DIR } from './load_model';
 import { presetLayer } from './presets';
+import { checkResumable, type ConfigChange } from './resume';
 import { openRunData, type RunData } from './run_data';
 import { requireNewRun, type RunEvaluation, type RunEvents, type RunStatus, Trainer } from './trainer';
 
@@ -30,7 +29,8 @@ export interface TrainOptions extends RunEvents {
   readonly layers?: readonly ConfigLayer[];
   /** Directory for metrics, TensorBoard events and checkpoints; without it nothing is written. */
   readonly out?: string;
-  /** Go on from the newest checkpoint in `out`; its configuration is the base when no preset is named. */
+  /** Go on from the newest checkpoint in `out`; its configuration is the base when no preset is named. A run
+   * that stopped early goes on when `train.stopAtExactAccuracy` is raised, or `train.steps` or `train.epochs` changed. */
   readonly resume?: boolean;
   /** When aborted, the run finishes its step, saves, and ends with status 'interrupted'. */
   readonly signal?: AbortSignal;
@@ -42,9 +42,14 @@ export interface RunStart {
   readonly config: RunConfig;
   readonly data: RunData;
   readonly model: Hrm;
+  /** Steps of the whole run; a mean where it is given in epochs and puzzles have several examples. */
   readonly totalSteps: number;
   /** Steps that were done before: more than 0 when resumed. */
   readonly step: number;
+  /** A resumed run with nothing left to train: it is evaluated again, and ends. */
+  readonly isOver: boolean;
+  /** What a resumed run has changed since its checkpoint. */
+  readonly changes: readonly ConfigChange[];
   /** Checkpoints that were passed over because they are damaged. */
   readonly rejected: readonly { readonly path: string; readonly reason: string }[];
 }
@@ -61,25 +66,36 @@ export interface TrainResult {
   readonly evaluations: readonly RunEvaluation[];
 }
 
+const OPTIONS = [
+  ...(['preset', 'config', 'layers', 'out', 'resume', 'signal'] as const),
+  ...(['onStart', 'onStep', 'onEvaluation', 'onCheckpoint'] as const),
+] satisfies readonly (keyof TrainOptions)[];
+
 const RUN_CONFIG_FILE = 'config.json';
 
 /**
  * Trains a model and evaluates it at the end.
  *
  * @throws ConfigError for unknown keys or values, or a resume under another experiment's configuration; NonFiniteError
- *   when the loss diverges, with the checkpoints as they were; FileError, FormatError for data and checkpoints
+ *   when the loss diverges, with the checkpoints as they were; FileError, FormatError for data and checkpoints; the
+ *   signal's reason when it is aborted before the data is ready, so that there is no run yet
  */
 export async function train(options: TrainOptions = {}): Promise<TrainResult> {
-  const { out, signal, onStart } = options;
-  const { config, resume, rejected } = resolveRun(options);
-  const data = await openRunData(config);
-  const { onStep, onEvaluation, onCheckpoint } = options;
+  const given = readOptions('train', options, OPTIONS);
+  const { out, signal, onStart, onStep, onEvaluation, onCheckpoint } = given;
+  if (out !== undefined) requirePath('train', 'out', out);
+  if (signal !== undefined && !isInstance(signal, AbortSignal))
+    throw new ArgumentError(`train: signal must be an AbortSignal, got ${describe(signal)}`);
+  for (const [name, callback] of Object.entries({ onStart, onStep, onEvaluation, onCheckpoint }))
+    requireCallback('train', name, callback);
+  const { config, resume, rejected, changes } = resolveRun(given);
+  const data = await openRunData(config, { signal });
   const trainer = new Trainer(config, data, { onStep, onEvaluation, onCheckpoint, out, resume });
   try {
     if (out !== undefined)
       writeFileAtomic(path.join(out, RUN_CONFIG_FILE), Buffer.from(`${serializeConfig(config)}\n`));
-    const { model, totalSteps, step } = trainer;
-    onStart?.({ config, data, model, totalSteps, step, rejected });
+    const { model, step, isOver } = trainer;
+    onStart?.({ config, data, model, totalSteps: trainer.length.expectedSteps, step, isOver, changes, rejected });
     const status = await trainer.run(signal);
     return { status, step: trainer.step, model, config, data, evaluations: trainer.evaluations };
   } finally {
@@ -91,29 +107,29 @@ interface ResolvedRun {
   config: RunConfig;
   resume: { from: Checkpoint | null } | undefined;
   rejected: RunStart['rejected'];
+  changes: RunStart['changes'];
 }
 
 function resolveRun(options: TrainOptions): ResolvedRun {
   const { preset, config: values, layers = [], out, resume = false } = options;
-  const given: ConfigLayer[] = [
+  const given = [
     ...(preset === undefined ? [] : [presetLayer(preset)]),
-    ...(values === undefined ? [] : [checkLayer('config', values)]),
-    ...layers,
-  ];
+    ...(values === undefined ? [] : [readArgument('train', 'config', () => checkLayer('config', values))]),
+    ...readArray('train', 'layers', layers, 'an array of layers'),
+  ] as ConfigLayer[];
   if (!resume) {
     if (out !== undefined) {
+      onFile('train', out, 'make the directory of the run', () => makeDirectories(out));
       requireNewRun(out);
-      mkdirSync(out, { recursive: true });
     }
-    return { config: parseConfig(given), resume: undefined, rejected: [] };
+    return { config: parseConfig(given), resume: undefined, rejected: [], changes: [] };
   }
   if (out === undefined) throw new ConfigError('train: resume needs out, the directory of the run');
   const { checkpoint, rejected } = new CheckpointStore(path.join(out, CHECKPOINTS_DIR)).latest();
   const saved = checkpoint === null ? startedConfig(out) : checkpointConfig(checkpoint);
   const base = preset === undefined ? [checkLayer('the saved run', JSON.parse(serializeConfig(saved)))] : [];
   const config = parseConfig([...base, ...given]);
-  checkResumable(saved, config);
-  return { config, resume: { from: checkpoint }, rejected };
+  return { config, resume: { from: checkpoint }, rejected, changes: checkResumable(saved, config) };
 }
 
 /** The configuration of a run that was killed before its first checkpoint. */

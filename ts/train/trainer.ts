@@ -1,15 +1,16 @@
 /** The loop of a run: batches to steps, metrics, evaluations and checkpoints, so that it can end and go on anywhere. */
 import path from 'node:path';
 import { Philox, streamOf } from '../data/philox';
-import type { TrainSampler } from '../data/sampler';
+import type { Batch, TrainSampler } from '../data/sampler';
 import { ConfigError, DeviceError, FileError } from '../error';
 import { Hrm } from '../hrm/model';
 import { type Checkpoint, CheckpointStore } from '../io/checkpoint_store';
 import { setNumThreads } from '../native/runtime';
 import { Generator } from '../ops/random';
-import { checkpointFiles, restoreCheckpoint } from './checkpoint';
-import { modelConfigFor, totalSteps, type RunConfig } from './config';
+import { checkpointConfig, checkpointFiles, restoreCheckpoint } from './checkpoint';
+import { modelConfigFor, type RunConfig } from './config';
 import { evaluate, type Evaluation } from './evaluate';
+import { runLength, type RunLength } from './length';
 import { CHECKPOINTS_DIR } from './load_model';
 import { MetricsWriter } from './metrics';
 import { dataLength, dataShape, type RunData } from './run_data';
@@ -48,7 +49,7 @@ const SEED_STREAM = 96;
 const SEED_OF = { weights: 0, order: 1, exploration: 2 } as const;
 /** Steps whose reports may wait: the host looks at a step while later ones run. */
 const STEPS_BEHIND = 4;
-/** An interval without end: no batch is dropped before the run is over. */
+/** An interval without end: no batch is dropped while the run goes on. */
 const ONE_INTERVAL = 2 ** 31 - 1;
 
 /** A seed for one purpose, so that no two of them share numbers. */
@@ -57,9 +58,10 @@ function seedFor(purpose: keyof typeof SEED_OF, seed: number): number {
   return draw.uint32() * 2 ** 20 + (draw.uint32() >>> 12);
 }
 
+/** A run: owns the loop over steps, evaluations and checkpoints, and goes on from a checkpoint as if it had not ended. */
 export class Trainer {
   readonly model: Hrm;
-  readonly totalSteps: number;
+  readonly length: RunLength;
   readonly evaluations: RunEvaluation[] = [];
   readonly #config: RunConfig;
   readonly #data: RunData;
@@ -82,11 +84,11 @@ export class Trainer {
     this.#config = config;
     this.#data = data;
     this.#options = options;
-    this.totalSteps = totalSteps(config, dataLength(data));
+    this.length = runLength(config, dataLength(data));
     this.model = new Hrm(modelConfigFor(config, dataShape(data)), new Generator(seedFor('weights', train.seed)));
     this.#training = new TrainStep(this.model, {
       optim,
-      totalSteps: this.totalSteps,
+      totalSteps: this.length.scheduleSteps,
       batchSize: train.batchSize,
       generator: new Generator(seedFor('exploration', train.seed)),
     });
@@ -113,12 +115,35 @@ export class Trainer {
     this.#step = state.step;
     this.#savedStep = state.step;
     this.#evaluatedStep = state.evaluatedStep;
-    this.#stopped = state.stopped;
+    this.#stopped = state.stopped && !this.#goesOn(checkpointConfig(resume.from));
     this.#window.state = state.window;
-    if (this.#step > this.totalSteps) {
-      throw new ConfigError(`resume: the run must have at least ${this.#step} steps, got ${this.totalSteps}`);
+    const { maxSteps, intervals } = this.length;
+    if (maxSteps !== null && this.#step > maxSteps) {
+      throw new ConfigError(`resume: the run must have at least ${this.#step} steps, got ${maxSteps}`);
+    }
+    const { interval } = this.#sampler.cursor;
+    if (intervals !== null && interval > intervals) {
+      const { epochs, intervalEpochs } = this.#config.train;
+      throw new ConfigError(`resume: the run must have at least ${interval * intervalEpochs!} epochs, got ${epochs}`);
     }
     return state.metricsBytes ?? 0;
+  }
+
+  /** Whether a run that stopped early is to go on: it was made longer, or has to become better. */
+  #goesOn({ train: before }: RunConfig): boolean {
+    const { train } = this.#config;
+    const isHigher = (train.stopAtExactAccuracy ?? Infinity) > (before.stopAtExactAccuracy ?? Infinity);
+    return isHigher || train.steps !== before.steps || train.epochs !== before.epochs;
+  }
+
+  /** Whether nothing is left to train. */
+  get isOver(): boolean {
+    const { maxSteps, intervals } = this.length;
+    return (
+      this.#stopped ||
+      (maxSteps !== null && this.#step >= maxSteps) ||
+      (intervals !== null && this.#sampler.cursor.interval >= intervals)
+    );
   }
 
   /** Steps done. */
@@ -127,7 +152,7 @@ export class Trainer {
   }
 
   /**
-   * Runs to the end of the schedule, an early stop, or the signal, whichever comes first. A signal lets the step finish
+   * Runs to the end of the run's length, an early stop, or the signal, whichever comes first. A signal lets the step finish
    * and saves. At the end the model holds the weights that were evaluated (the averaged ones, where the run keeps them).
    *
    * @throws NonFiniteError before anything that is not finite is saved
@@ -139,8 +164,10 @@ export class Trainer {
         const { checkpointEverySteps } = this.#config.train;
         if (checkpointEverySteps !== null && this.#step % checkpointEverySteps === 0 && this.#step > 0) this.#save();
         if (signal?.aborted) break;
-        if (this.#stopped || this.#step >= this.totalSteps) break;
-        this.#trainStep();
+        if (this.isOver) break;
+        const batch = this.#nextBatch();
+        if (batch === null) break;
+        this.#trainStep(batch);
         await new Promise((resolve) => setImmediate(resolve));
       }
       this.#report(0);
@@ -154,11 +181,14 @@ export class Trainer {
     }
   }
 
-  #trainStep(): void {
-    let batch = this.#sampler.next();
+  /** @returns null when the last interval is over */
+  #nextBatch(): Batch | null {
+    const batch = this.#sampler.next();
     // The first call after the end of an interval starts the next one.
-    batch ??= this.#sampler.next();
-    if (batch === null) throw new ConfigError('train: an interval of the data must have a batch, got none');
+    return batch ?? (this.isOver ? null : this.#sampler.next());
+  }
+
+  #trainStep(batch: Batch): void {
     this.#data.guard?.check(batch);
     this.#training.run(this.#step + 1, batch);
     this.#step++;
@@ -264,6 +294,8 @@ export class Trainer {
 export function requireNewRun(out: string): void {
   const { checkpoint } = new CheckpointStore(path.join(out, CHECKPOINTS_DIR)).latest();
   if (checkpoint !== null) {
-    throw new FileError(`train: ${out} already holds a run (step ${checkpoint.step}); resume it or choose another`);
+    throw new FileError(
+      `train: ${out} already holds a run (step ${checkpoint.step}); go on with it (hrm train --resume ${out}) or choose another directory`,
+    );
   }
 }

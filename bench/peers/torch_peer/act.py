@@ -82,31 +82,49 @@ def losses(config, output, labels, halted, steps, target_q_continue):
     return total, metrics
 
 
-def run_segment(model, carry, batch, training):
-    """One segment for the batch: in training with the graph of its loss, in evaluation under no_grad."""
+def explored(config, output, steps):
+    """Which rows halt before the last step: qHalt > qContinue, but not before a randomly drawn least number of steps."""
+    halted = output.q_halt > output.q_continue
+    explore = torch.rand_like(output.q_halt) < config.halt_exploration_prob
+    return halted & (steps >= explore * torch.randint_like(steps, 2, config.halt_max_steps + 1))
+
+
+def q_target(model, z_H, z_L, x, weights, last_step):
+    """The target of qContinue: the recurrence again, from the new carry, only for its q."""
+    next_z_H, _ = model.recur(z_H, z_L, x, weights)
+    next_halt, next_continue = model.halt_logits(next_z_H, weights)
+    return torch.where(last_step, next_halt, torch.maximum(next_halt, next_continue)).sigmoid()
+
+
+def segment_of_rows(model, carry, puzzle_rows, weights, training):
+    """One segment for rows that are in place: (new carry, output, target of qContinue, loss, metrics)."""
     config = model.config
+    inputs, labels, _ = carry.batch
+    x = model.embed(inputs, puzzle_rows, weights)
+    output = model.segment(carry.z_H, carry.z_L, x, weights)
+    z_H, z_L = output.z_H.detach(), output.z_L.detach()
+    steps = carry.steps + 1
+    last_step = steps >= config.halt_max_steps
+    halted = last_step
+    target = None
+    if training and config.halt_max_steps > 1:
+        with torch.no_grad():
+            halted = halted | explored(config, output, steps)
+            target = q_target(model, z_H, z_L, x, weights, last_step)
+    loss, metrics = model.losses(config, output, labels, halted, steps, target)
+    return Carry(z_H, z_L, steps, halted, carry.batch), output, target, loss, metrics
+
+
+def run_segment(model, carry, batch, training, weights=None):
+    """One segment for the batch: in training with the graph of its loss, in evaluation under no_grad.
+
+    weights are those of `Hrm.bind`; by default the parameters are cast for this segment.
+    """
     with torch.set_grad_enabled(training):
         carry = replace_halted(model, carry, batch)
-        inputs, labels, ids = carry.batch
         puzzle_rows = None
-        if config.puzzle_emb_ndim > 0:
-            puzzle_rows = model.puzzle_emb.weights[ids].requires_grad_(training)
-        weights = model.cast()
-        x = model.embed(inputs, puzzle_rows)
-        output = model.segment(carry.z_H, carry.z_L, x, weights)
-        z_H, z_L = output.z_H.detach(), output.z_L.detach()
-
-        steps = carry.steps + 1
-        last_step = steps >= config.halt_max_steps
-        halted = last_step
-        target = None
-        if training and config.halt_max_steps > 1:
-            with torch.no_grad():
-                halted = halted | (output.q_halt > output.q_continue)
-                explore = torch.rand_like(output.q_halt) < config.halt_exploration_prob
-                halted = halted & (steps >= explore * torch.randint_like(steps, 2, config.halt_max_steps + 1))
-                next_z_H, _ = model.recur(z_H, z_L, x, weights)
-                next_halt, next_continue = model.halt_logits(next_z_H, weights)
-                target = torch.where(last_step, next_halt, torch.maximum(next_halt, next_continue)).sigmoid()
-        loss, metrics = losses(config, output, labels, halted, steps, target)
-    return Step(Carry(z_H, z_L, steps, halted, carry.batch), output, target, puzzle_rows, loss, metrics)
+        if model.config.puzzle_emb_ndim > 0:
+            puzzle_rows = model.puzzle_emb.weights[carry.batch.puzzle_identifiers].requires_grad_(training)
+        weights = model.cast() if weights is None else weights
+        carry, output, target, loss, metrics = model.segment_of_rows(model, carry, puzzle_rows, weights, training)
+    return Step(carry, output, target, puzzle_rows, loss, metrics)

@@ -6,6 +6,7 @@ of one element: their logits may be off by 1e-5, and the stored fp32 losses lie 
 chained column is the same error when the carry is this model's own from the first segment on; it is shown, not judged.
 """
 
+import dataclasses
 import json
 import math
 import os
@@ -14,12 +15,14 @@ import struct
 import numpy as np
 import torch
 
-from . import act, config as configuration, optim
+from . import act, compiled, config as configuration, optim, static
 from .model import Hrm
 
 DTYPES = {'F64': '<f8', 'F32': '<f4', 'I64': '<i8', 'I32': '<i4', 'U8': '|u1', 'BOOL': '|b1'}
 EXACT_METRICS = ('count', 'steps', 'exact_accuracy', 'q_halt_accuracy')
 SMALL_BOUND = 1e-5
+# Of 1 - cosine of a gradient in bfloat16 with the fp32 one.
+COSINE_BOUND = 1e-3
 
 
 def read_safetensors(path):
@@ -49,14 +52,18 @@ def read_safetensors(path):
 class Table:
     """Rows (name, kind, bound, error, chained error, ok)."""
 
-    def __init__(self, tolerance):
+    def __init__(self, tolerance, is_low_precision=False):
         self.tolerance = tolerance
+        self.is_low_precision = is_low_precision
         self.rows = []
 
     def compare(self, name, got, want, chained=None, tolerance_of=None, bound=1e-6):
         got, want = to_array(got), to_array(want)
         if got.shape != want.shape:
             self.rows.append((name, 'shape', 0.0, math.inf, None, False))
+            return
+        if self.is_low_precision:
+            self.compare_direction(name, got, want)
             return
         tolerance = self.tolerance.get(tolerance_of or name)
         if want.dtype.kind != 'f':
@@ -71,14 +78,24 @@ class Table:
         chained_value = None if chained is None else error(to_array(chained), want)
         self.rows.append((name, kind, bound, value, chained_value, value <= bound))
 
+    def compare_direction(self, name, got, want):
+        """bfloat16 against fp32: gradients by their angle, the rest shown, not judged."""
+        if want.dtype.kind == 'f' and want.size >= 16:
+            bound = COSINE_BOUND if name.startswith('grad.') else math.inf
+            error = 1 - cosine(got, want)
+            self.rows.append((name, '1-cos', bound, error, None, error <= bound))
+
     def print(self):
         print(f"{'tensor':<66} {'kind':<5} {'bound':>9} {'error':>9} {'chained':>9}  ok")
         for name, kind, bound, error, chained, ok in self.rows:
             chained = '' if chained is None else f'{chained:9.2e}'
             print(f"{name:<66} {kind:<5} {bound:9.2e} {error:9.2e} {chained:>9}  {'ok' if ok else 'FAIL'}")
-        failed = sum(not row[-1] for row in self.rows)
+        failed = len(self.failed())
         print(f'{len(self.rows)} compared, {failed} failed')
         return failed == 0 and len(self.rows) > 0
+
+    def failed(self):
+        return [row[0] for row in self.rows if not row[-1]]
 
 
 def to_array(value):
@@ -105,13 +122,18 @@ def l2_error(got, want):
     return math.inf if math.isnan(error) else error
 
 
+def cosine(got, want):
+    got, want = got.astype(np.float64).ravel(), want.astype(np.float64).ravel()
+    return float(got @ want / (np.linalg.norm(got) * np.linalg.norm(want)))
+
+
 class Reference:
-    def __init__(self, directory, device):
+    def __init__(self, directory, device, dtype='float32'):
         with open(os.path.join(directory, 'ref.json'), encoding='utf-8') as file:
             self.json = json.load(file)
         self.arrays = read_safetensors(os.path.join(directory, 'ref.safetensors'))
         self.device = device
-        self.config = configuration.from_reference(self.json)
+        self.config = dataclasses.replace(configuration.from_reference(self.json), forward_dtype=dtype)
 
     def tensor(self, name):
         tensor = torch.from_numpy(self.arrays[name]).to(self.device)
@@ -139,6 +161,70 @@ class Reference:
         return act.Carry(z_H, z_L, steps, halted, self.batch(f'{before}.cur'))
 
 
+class Plain:
+    """Segments one by one, as written."""
+
+    def __init__(self, model):
+        self.model = model
+
+    def training(self, carry, batch):
+        """(Step, {parameter name: gradient}, gradient of the puzzle rows or None)."""
+        step = act.run_segment(self.model, carry, batch, training=True)
+        self.model.zero_grad(set_to_none=True)
+        (step.loss / self.model.config.batch_size).backward()
+        grads = {name: parameter.grad for name, parameter in self.model.named_parameters()}
+        return step, grads, None if step.puzzle_rows is None else step.puzzle_rows.grad
+
+    def evaluation(self, carry, batch):
+        return act.run_segment(self.model, carry, batch, training=False)
+
+
+class Buffered(Plain):
+    """The step over fixed buffers that the yardstick times, captured into a CUDA graph or not."""
+
+    def __init__(self, model, is_captured):
+        super().__init__(model)
+        self.is_captured = is_captured
+        self.step = self.results = self.run = None
+
+    def training(self, carry, batch):
+        if self.step is None:
+            self.step = static.TrainingStep(self.model, batch, carry)
+            self.run = static.capture(self.compute) if self.is_captured else self.compute
+        static.copy_into(static.tensors_of(self.step.carry), static.tensors_of(carry))
+        static.copy_into(self.step.batch, batch)
+        self.run()
+        step, grads, puzzle_grad = self.results
+        # The next run overwrites what a graph gave.
+        output = step.output._replace(**{name: tensor.detach().clone() for name, tensor in step.output._asdict().items()})
+        target = None if step.target_q_continue is None else step.target_q_continue.clone()
+        metrics = {name: tensor.clone() for name, tensor in step.metrics.items()}
+        step = step._replace(carry=static.clone(step.carry), output=output, target_q_continue=target, metrics=metrics)
+        names = [name for name, _ in self.model.named_parameters()]
+        return step, {name: g.clone() for name, g in zip(names, grads)}, None if puzzle_grad is None else puzzle_grad.clone()
+
+    def compute(self):
+        self.results = self.step.gradients()
+
+
+# How the segments run; those of the yardstick that differ in more than how often they are measured.
+MODES = ('plain', 'functional', 'eager', 'compile', 'whole', 'graph', 'compile-graph', 'whole-graph')
+
+
+def runner(model, mode):
+    if mode not in MODES:
+        raise ValueError(f"parity: mode must be one of {', '.join(MODES)}, got {mode!r}")
+    if mode == 'plain':
+        return Plain(model)
+    if mode == 'functional':
+        model.functional = True
+    elif mode.startswith('compile'):
+        compiled.compile_parts(model)
+    elif mode.startswith('whole'):
+        compiled.compile_whole(model)
+    return Buffered(model, mode.endswith('graph'))
+
+
 def outputs(step):
     return {
         'z_H': step.carry.z_H,
@@ -162,20 +248,19 @@ def compare_metrics(table, prefix, step, want, chained=None):
         table.compare(f'{prefix}.{key}', got, value, extra, bound=SMALL_BOUND if 'loss' in key else 1e-6)
 
 
-def compare_training(reference, model, table):
-    """Every training segment; leaves the gradients of the first one in the model, and returns that segment."""
+def compare_training(reference, model, segments, table):
+    """Every training segment; returns what the first one gave, gradients included."""
     chained_carry, first = None, None
     for index, metrics in enumerate(reference.json['train_steps']):
         number = index + 1
         name = f'step{number}'
         batch = reference.batch(f'{name}.batch')
-        forced = act.run_segment(model, reference.carry(model, number), batch, training=True)
+        results = segments.training(reference.carry(model, number), batch)
+        forced = results[0]
         chained_carry = chained_carry or reference.carry(model, 1)
-        chained = act.run_segment(model, chained_carry, batch, training=True)
+        first = first or results
+        chained, _, _ = segments.training(chained_carry, batch)
         chained_carry = chained.carry
-        if number == 1:
-            first = forced
-            (forced.loss / reference.config.batch_size).backward()
         for field in act.Batch._fields:
             table.compare(
                 f'{name}.cur.{field}',
@@ -193,27 +278,27 @@ def compare_training(reference, model, table):
 
 
 def compare_gradients(reference, model, first, table):
-    for name, parameter in model.named_parameters():
+    step, grads, puzzle_grad = first
+    for name, grad in grads.items():
         key = f'grad.model.inner.{name}'
-        table.compare(key, parameter.grad, reference.arrays[key])
-    if first.puzzle_rows is None:
+        table.compare(key, grad, reference.arrays[key])
+    if puzzle_grad is None:
         return
     key = 'grad.model.inner.puzzle_emb.local_weights'
-    table.compare(key, first.puzzle_rows.grad, reference.arrays[key])
-    if first.puzzle_rows.grad is None:
-        return
+    table.compare(key, puzzle_grad, reference.arrays[key])
     weights = model.puzzle_emb.weights.clone()
     signsgd = reference.json['signsgd']
-    ids = first.carry.batch.puzzle_identifiers
-    optim.sign_sgd(weights, ids, first.puzzle_rows.grad, signsgd['lr'], signsgd['weight_decay'])
+    lr = torch.tensor(signsgd['lr'], dtype=torch.float64, device=weights.device)
+    ids = step.carry.batch.puzzle_identifiers
+    optim.sign_sgd(weights, ids, puzzle_grad, lr, signsgd['weight_decay'])
     table.compare('after_signsgd.puzzle_emb.weights', weights, reference.arrays['after_signsgd.puzzle_emb.weights'])
 
 
-def compare_evaluation(reference, model, table):
+def compare_evaluation(reference, model, segments, table):
     batch = reference.batch('step1.batch')
     carry, step = act.empty_carry(model, batch), None
     for _ in range(reference.config.halt_max_steps):
-        step = act.run_segment(model, carry, batch, training=False)
+        step = segments.evaluation(carry, batch)
         carry = step.carry
     name = f'step{reference.config.halt_max_steps}.out'
     for field, got in outputs(step).items():
@@ -223,17 +308,51 @@ def compare_evaluation(reference, model, table):
     compare_metrics(table, 'eval.metrics', step, reference.json['eval_last_step_metrics'])
 
 
-def run(directory, device='cpu'):
-    """True if every tensor and figure is within its bound."""
-    reference = Reference(directory, device)
+def compare_all(directory, device, mode, dtype='float32'):
+    reference = Reference(directory, device, dtype)
     model = reference.model()
-    table = Table(reference.json['tolerance'])
+    table = Table(reference.json['tolerance'], dtype != 'float32')
     if reference.config.pos_encodings == 'rope':
         first_half = torch.arange(reference.config.head_dim, device=device) < reference.config.head_dim // 2
         sin = torch.where(first_half, -model.rope_signed_sin, model.rope_signed_sin)
         table.compare('const.rope_cos', model.rope_cos, reference.arrays['const.rope_cos'])
         table.compare('const.rope_sin', sin, reference.arrays['const.rope_sin'])
-    first = compare_training(reference, model, table)
+    segments = runner(model, mode)
+    first = compare_training(reference, model, segments, table)
     compare_gradients(reference, model, first, table)
-    compare_evaluation(reference, model, table)
-    return table.print()
+    compare_evaluation(reference, model, segments, table)
+    return table
+
+
+def run(directory, device='cpu', mode='plain', dtype='float32'):
+    """True if every tensor and figure is within its bound."""
+    return compare_all(directory, device, mode, dtype).print()
+
+
+def sets_in(directory):
+    """The folder itself if it is a set, else those inside that are. @raises ValueError where there is none"""
+    if os.path.isfile(os.path.join(directory, 'ref.json')):
+        return [directory]
+    inside = [os.path.join(directory, name) for name in sorted(os.listdir(directory))]
+    found = [path for path in inside if os.path.isfile(os.path.join(path, 'ref.json'))]
+    if not found:
+        raise ValueError(f'{directory}: expected a ref.json, or folders with one')
+    return found
+
+
+def run_all(directories, device='cpu', mode='plain', dtype='float32'):
+    """The same for several sets or folders of sets, each printed under its name."""
+    sets = [path for directory in directories for path in sets_in(directory)]
+    passed = []
+    for path in sets:
+        if len(sets) > 1:
+            print(f'== {os.path.basename(path)}, {mode}, {dtype} on {device}')
+        passed.append(run(path, device, mode, dtype))
+    return all(passed)
+
+
+def worst_share(directory, device, mode):
+    """(largest error as a share of its bound, infinite where a flag differs; the table)."""
+    table = compare_all(directory, device, mode)
+    shares = [error / bound if bound > 0 else error and math.inf for _, _, bound, error, _, _ in table.rows]
+    return float(max(shares)), table

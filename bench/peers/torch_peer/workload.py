@@ -4,8 +4,17 @@ import time
 
 import torch
 
-from . import act, optim
+from . import act, compiled, optim
 from .model import Hrm
+
+
+def random_batch(config, device):
+    shape = (config.batch_size, config.seq_len)
+    return act.Batch(
+        torch.randint(1, config.vocab_size, shape, device=device),
+        torch.randint(1, config.vocab_size, shape, device=device),
+        torch.randint(0, config.num_puzzle_identifiers, (config.batch_size,), device=device),
+    )
 
 
 class Workload:
@@ -17,14 +26,10 @@ class Workload:
         self.device = torch.device(device)
         self.model = Hrm(config).to(self.device)
         if compile_level:
-            self.model.level = torch.compile(self.model.level)
+            compiled.compile_parts(self.model)
         self.optimizer = optim.AdamATan2(self.model.parameters())
-        shape = (config.batch_size, config.seq_len)
-        self.batch = act.Batch(
-            torch.randint(1, config.vocab_size, shape, device=self.device),
-            torch.randint(1, config.vocab_size, shape, device=self.device),
-            torch.randint(0, config.num_puzzle_identifiers, (config.batch_size,), device=self.device),
-        )
+        self.lr = torch.zeros((), dtype=torch.float64, device=self.device)
+        self.batch = random_batch(config, self.device)
         self.carry = act.empty_carry(self.model, self.batch)
         self.carry = act.run_segment(self.model, self.carry, self.batch, training=False).carry
 
@@ -40,16 +45,18 @@ class Workload:
         return {'ms': self.now_ms() - start}
 
     def step(self, lr=1e-4):
-        """One training step: two recurrences, backward, both optimisers; the carry goes on."""
+        """One training step: two recurrences, backward, both optimizers; the carry goes on."""
         start = self.now_ms()
         step = act.run_segment(self.model, self.carry, self.batch, training=True)
         segment_end = self.now_ms()
         (step.loss / self.config.batch_size).backward()
         backward_end = self.now_ms()
-        self.optimizer.step(lr)
+        self.lr.fill_(lr)
+        self.optimizer.step([p.grad for p in self.model.parameters()], self.lr)
+        self.model.zero_grad(set_to_none=True)
         if step.puzzle_rows is not None:
             ids = step.carry.batch.puzzle_identifiers
-            optim.sign_sgd(self.model.puzzle_emb.weights, ids, step.puzzle_rows.grad, lr, weight_decay=1.0)
+            optim.sign_sgd(self.model.puzzle_emb.weights, ids, step.puzzle_rows.grad, self.lr, weight_decay=1.0)
         end = self.now_ms()
         self.carry = step.carry
         return {

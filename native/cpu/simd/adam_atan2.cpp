@@ -71,7 +71,7 @@ template <class T> HRM_INLINE void update(T *p, T *m, T *v, const T *g, int n, c
   write(p, f.keep * read(p) - f.rate * atan2_right(first, square_root(second) * f.scale));
 }
 
-constexpr int64_t kTaskElements = 16384;
+constexpr int64_t kStepElements = 16384;
 
 template <class T> void step(Call &call, int index, const Factors<T> &factors) {
   using Op = ops::adam_atan2;
@@ -80,9 +80,9 @@ template <class T> void step(Call &call, int index, const Factors<T> &factors) {
   T *v = call.in.at(Op::kV, index).data<T>();
   const T *g = call.in.at(Op::kGradients, index).data<T>();
   const int64_t n = call.in.at(Op::kParameters, index).size();
-  call.context.pool->parallel_for((n + kTaskElements - 1) / kTaskElements, [&](int64_t task, int) {
-    const int64_t end = std::min(n, (task + 1) * kTaskElements);
-    for (int64_t i = task * kTaskElements; i < end; i += kLanes<T>)
+  call.context.pool->parallel_for((n + kStepElements - 1) / kStepElements, [&](int64_t task, int) {
+    const int64_t end = std::min(n, (task + 1) * kStepElements);
+    for (int64_t i = task * kStepElements; i < end; i += kLanes<T>)
       update<T>(p + i, m + i, v + i, g + i, static_cast<int>(std::min<int64_t>(kLanes<T>, end - i)), factors);
   });
 }

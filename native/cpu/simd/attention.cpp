@@ -73,7 +73,7 @@ template <class A> MatrixView<A> rows_from(MatrixView<A> m, int64_t row) {
   return {m.data + row * m.rowStride, m.rowStride, m.colStride};
 }
 
-template <class T> void forward(Call &call) {
+template <class T> void attention_forward(Call &call) {
   using A = Acc<T>;
   const Tensor &q = call.in[0], &k = call.in[1], &v = call.in[2], &y = call.out[0];
   const auto &attrs = call.attrs<ops::attention::Attrs>();
@@ -131,7 +131,7 @@ template <class A> void score_gradient(A *s, A *dp, int64_t seen, int64_t n, A s
     s[j] = dp[j] = A(0);
 }
 
-template <class T> void backward(Call &call) {
+template <class T> void attention_gradient(Call &call) {
   using A = Acc<T>;
   const Tensor &dy = call.in[0], &q = call.in[1], &k = call.in[2], &v = call.in[3];
   const auto &attrs = call.attrs<ops::attention::Attrs>();
@@ -180,10 +180,10 @@ template <class T> void backward(Call &call) {
 } // namespace
 
 void attention(Call &call) {
-  dispatch_float(call.in[0].dtype, [&](auto tag) { forward<typename decltype(tag)::type>(call); });
+  dispatch_lanes(call.in[0].dtype, [&](auto tag) { attention_forward<typename decltype(tag)::type>(call); });
 }
 void attention_backward(Call &call) {
-  dispatch_float(call.in[1].dtype, [&](auto tag) { backward<typename decltype(tag)::type>(call); });
+  dispatch_lanes(call.in[1].dtype, [&](auto tag) { attention_gradient<typename decltype(tag)::type>(call); });
 }
 
 } // namespace hrm::cpu::HRM_ISA

@@ -87,30 +87,31 @@ template <class T> HRM_INLINE RopeRow<T> rope_tables(const BlockShape<T> &s, int
 /** The part of the queries that is done at a time: begin and length of part i of `parts`. */
 struct QueryBlocks {
   int64_t rows, count;
-  explicit QueryBlocks(int64_t seqLen) : rows(seqLen), count((seqLen + kQueryRows - 1) / kQueryRows) {}
+  explicit QueryBlocks(int64_t nQueries) : rows(nQueries), count((nQueries + kQueryRows - 1) / kQueryRows) {}
   int64_t begin(int64_t block) const { return rows * block / count; }
 };
 
 /**
- * qkv: [S, 3D], q and k of this head are rotated in place first. out: [S, D], this head's columns are written.
- * logSumExp: [S] of the scaled scores, or null.
+ * qkv: [S, 3D], q and k of this head are rotated in place first. out: [S, D], this head's columns of the first nQueries
+ * rows are written. logSumExp: [S] of the scaled scores, or null.
  */
 template <class T>
-void attention_head(const BlockShape<T> &s, int64_t head, T *qkv, T *out, T *logSumExp,
+void attention_head(const BlockShape<T> &s, int64_t head, int64_t nQueries, T *qkv, T *out, T *logSumExp,
                     const AttentionScratch<T> &scratch) {
   const int64_t S = s.seqLen, D = s.hidden, d = s.headDim(), ld = 3 * D;
   T *q = qkv + head * d, *k = q + D, *v = k + D;
   if (s.cosTable)
     for (int64_t i = 0; i < S; ++i) {
       const RopeRow<T> row = rope_tables(s, i);
-      rope_row(q + i * ld, row, d / 2);
+      if (i < nQueries)
+        rope_row(q + i * ld, row, d / 2);
       rope_row(k + i * ld, row, d / 2);
     }
   pack_columns(k, ld, int64_t{1}, S, d, scratch.keys);
   pack_columns(v, int64_t{1}, ld, d, S, scratch.values);
   const int64_t stride = round_up_to(S, kTileCols<T>);
   const T scale = T(1) / sqrt(broadcast(static_cast<T>(d)))[0];
-  const QueryBlocks queries(S);
+  const QueryBlocks queries(nQueries);
   for (int64_t block = 0; block < queries.count; ++block) {
     const int64_t first = queries.begin(block), rows = queries.begin(block + 1) - first;
     pack_rows(q + first * ld, ld, int64_t{1}, rows, d, scratch.queries);

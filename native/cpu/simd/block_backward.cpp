@@ -25,16 +25,10 @@
 #include "cpu/simd/block_forward.h"
 
 #include "cpu/simd/block_backward.h"
+#include "cpu/simd/token_groups.h"
 
 namespace hrm::cpu::HRM_ISA {
 namespace {
-
-/** Sequences whose token gradients are held at a time: enough tokens for a product, few enough for memory. */
-int64_t group_size(int64_t seqLen, int64_t batch) {
-  constexpr int64_t kTokens = 1024, kMultiple = 8, kLong = 512;
-  const int64_t size = seqLen >= kLong ? 4 : round_up_to((kTokens + seqLen - 1) / seqLen, kMultiple);
-  return std::min(size, batch);
-}
 
 template <class T> struct SequenceScratch {
   T *packed, *dAttention;
@@ -89,14 +83,6 @@ template <class T> size_t workspace_bytes(const BlockShape<T> &s, int64_t batch,
   Carver<T> carver(nullptr);
   const BackwardScratch<T> scratch(s, batch, nThreads, carver);
   return static_cast<size_t>(carver.used()) * sizeof(T);
-}
-
-/** dW[n, k] (+)= dy[tokens, n]^T x[tokens, k] */
-template <class T>
-void weight_gradient(ThreadPool &pool, int64_t n, int64_t k, int64_t tokens, const T *dy, const T *x, T *dW,
-                     bool accumulate, T *workspace) {
-  const GemmArgs<T> args{n, k, tokens, row_major(dy, n).transposed(), row_major(x, k), dW, k, accumulate};
-  gemm_of(pool, args, workspace);
 }
 
 template <class T>
@@ -157,15 +143,18 @@ template <class T> void run(ThreadPool &pool, const LevelBackwardArgs<T> &args, 
 size_t level_backward_workspace_bytes_of(const BlockShape<float> &shape, int64_t batch, int nThreads) {
   return workspace_bytes(shape, batch, nThreads);
 }
-size_t level_backward_workspace_bytes_of(const BlockShape<double> &shape, int64_t batch, int nThreads) {
-  return workspace_bytes(shape, batch, nThreads);
-}
 void run_level_backward_of(ThreadPool &pool, const LevelBackwardArgs<float> &args, void *workspace) {
   run(pool, args, workspace);
+}
+
+#if HRM_HAS_F64
+size_t level_backward_workspace_bytes_of(const BlockShape<double> &shape, int64_t batch, int nThreads) {
+  return workspace_bytes(shape, batch, nThreads);
 }
 void run_level_backward_of(ThreadPool &pool, const LevelBackwardArgs<double> &args, void *workspace) {
   run(pool, args, workspace);
 }
+#endif
 
 } // namespace hrm::cpu::HRM_ISA
 

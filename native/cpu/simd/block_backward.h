@@ -24,7 +24,7 @@ template <class T> struct SwigluBackwardTile {
           break;
         const int64_t at = i * 2 * F + j * W;
         const vec<T> g = load_upto(gateUp + at, n), u = load_upto(gateUp + at + F, n), dm = tile.v[i][j];
-        const vec<T> gate = one / (one + exp(-g));
+        const vec<T> gate = logistic_of<T>(g);
         const vec<T> activated = g * gate;
         store_upto(dGateUp + at, dm * u * gate * (one + g * (one - gate)), n);
         store_upto(dGateUp + at + F, dm * activated, n);

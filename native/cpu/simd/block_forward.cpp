@@ -1,4 +1,4 @@
-// The loop of no-grad updates, and one level that keeps what its gradient needs (KERNELS section 2.7): a thread takes a
+// The loop of no-grad updates, and one level that keeps what its gradient needs (HRM section 2): a thread takes a
 // sequence through every update before the next one, so that its states and activations stay in its caches and only the
 // packed weights stream.
 #include <algorithm>
@@ -24,6 +24,7 @@
 
 #include "cpu/simd/block_forward.h"
 #include "cpu/simd/forward_scratch.h"
+#include "cpu/simd/mixer_forward.h"
 
 namespace hrm::cpu::HRM_ISA {
 namespace {
@@ -39,6 +40,16 @@ template <class T> void add_rows(const T *a, const T *b, const T *c, T *h, int64
   }
 }
 
+/** One block of either kind. */
+template <class T>
+void run_block(const Crew &crew, const BlockShape<T> &s, const PackedBlock<T> &w, const BlockBuffers<T> &b,
+               int64_t nTokens, const AttentionScratch<T> *attention) {
+  if (s.seqInner > 0)
+    mixer_block_forward(crew, s, w, b, nTokens);
+  else
+    block_forward(crew, s, w, b, nTokens, attention);
+}
+
 template <class T> class SequenceLoop {
 public:
   SequenceLoop(const LoopArgs<T> &args, const Crew &crew, const SequenceBuffers<T> &scratch,
@@ -47,19 +58,26 @@ public:
         offset_(sequence * args.shape.seqLen * args.shape.hidden) {}
 
   void run() const {
-    T *zH = args_.zH + offset_, *zL = args_.zL + offset_;
+    const int64_t S = args_.shape.seqLen, D = args_.shape.hidden;
+    T *zL = args_.newL + offset_, *newH = args_.newH + offset_ / S * args_.hTokens;
+    // With all tokens wanted the result itself is worked on.
+    T *zH = args_.hTokens == S ? newH : scratch_.zH;
+    std::memcpy(zH, args_.zH + offset_, static_cast<size_t>(S * D) * sizeof(T));
+    std::memcpy(zL, args_.zL + offset_, static_cast<size_t>(S * D) * sizeof(T));
     const T *x = args_.x + offset_;
     const int64_t updates = args_.hCycles * args_.lCycles - args_.skippedUpdates;
     for (int64_t t = 1; t <= updates; ++t) {
-      level(args_.lLayers, args_.nLLayers, zL, zH, x);
+      level(args_.lLayers, args_.nLLayers, zL, zH, x, S);
       if (t % args_.lCycles == 0)
-        level(args_.hLayers, args_.nHLayers, zH, zL, nullptr);
+        level(args_.hLayers, args_.nHLayers, zH, zL, nullptr, t == updates ? args_.hTokens : S);
     }
+    if (zH != newH)
+      std::memcpy(newH, zH, static_cast<size_t>(args_.hTokens * D) * sizeof(T));
   }
 
 private:
-  /** z = layers(z + (a + b)); b may be null. */
-  void level(const PackedBlock<T> *layers, int64_t nLayers, T *z, const T *a, const T *b) const {
+  /** z = layers(z + (a + b)); b may be null. Of the result only the first nTokens rows are computed. */
+  void level(const PackedBlock<T> *layers, int64_t nLayers, T *z, const T *a, const T *b, int64_t nTokens) const {
     const BlockShape<T> &s = args_.shape;
     const RowBlocks blocks(s.seqLen);
     T *h = nLayers > 0 ? scratch_.h : z;
@@ -69,10 +87,10 @@ private:
     });
     for (int64_t i = 0; i < nLayers; ++i) {
       T *output = i + 1 < nLayers ? h : z;
-      block_forward(crew_, s, layers[i],
-                    BlockBuffers<T>{h, scratch_.wide, scratch_.attention, nullptr, h, nullptr, nullptr, nullptr, output,
-                                    scratch_.packed, scratch_.wide},
-                    attention_);
+      run_block(crew_, s, layers[i],
+                BlockBuffers<T>{h, scratch_.wide, scratch_.attention, nullptr, h, nullptr, nullptr, nullptr, output,
+                                scratch_.packed, scratch_.wide},
+                i + 1 < nLayers ? s.seqLen : nTokens, attention_);
     }
   }
 
@@ -108,6 +126,19 @@ BlockBuffers<T> block_buffers(const LevelArgs<T> &args, int64_t i, int64_t b, co
   const SavedBlock<T> &k = args.saved[i];
   const T *input = i == 0 ? args.input : k.input;
   T *output = last ? args.y : args.saved[i + 1].input;
+  if (s.seqInner > 0)
+    return {input + b * SD,
+            nullptr,
+            scratch.attention,
+            nullptr,
+            k.y1 + b * SD,
+            k.r1 + b * s.hidden,
+            k.gateUp + b * S * 2 * s.inner,
+            k.r2 + b * S,
+            output + b * SD,
+            scratch.packed,
+            scratch.wide,
+            k.tGateUp + b * s.hidden * 2 * s.seqInner};
   return {input + b * SD,
           k.qkv + b * 3 * SD,
           k.attention + b * SD,
@@ -129,8 +160,8 @@ template <class T> void level(ThreadPool &pool, const LevelArgs<T> &args, void *
     return;
   for_sequences(pool, args.batch, [&](const Crew &crew, int64_t b, int slot) {
     for (int64_t i = 0; i < args.nLayers; ++i)
-      block_forward(crew, s, args.layers[i], block_buffers(args, i, b, scratch.sequence[static_cast<size_t>(slot)]),
-                    scratch.attention.data());
+      run_block(crew, s, args.layers[i], block_buffers(args, i, b, scratch.sequence[static_cast<size_t>(slot)]),
+                s.seqLen, scratch.attention.data());
   });
 }
 
@@ -139,20 +170,22 @@ template <class T> void level(ThreadPool &pool, const LevelArgs<T> &args, void *
 size_t loop_workspace_bytes_of(const BlockShape<float> &shape, int nThreads) {
   return ForwardScratch<float>::bytes(shape, nThreads);
 }
-size_t loop_workspace_bytes_of(const BlockShape<double> &shape, int nThreads) {
-  return ForwardScratch<double>::bytes(shape, nThreads);
-}
 void run_loop_of(ThreadPool &pool, const LoopArgs<float> &args, void *workspace) { loop(pool, args, workspace); }
-void run_loop_of(ThreadPool &pool, const LoopArgs<double> &args, void *workspace) { loop(pool, args, workspace); }
-
 size_t level_workspace_bytes_of(const BlockShape<float> &shape, int nThreads) {
   return ForwardScratch<float>::bytes(shape, nThreads);
 }
+void run_level_of(ThreadPool &pool, const LevelArgs<float> &args, void *workspace) { level(pool, args, workspace); }
+
+#if HRM_HAS_F64
+size_t loop_workspace_bytes_of(const BlockShape<double> &shape, int nThreads) {
+  return ForwardScratch<double>::bytes(shape, nThreads);
+}
+void run_loop_of(ThreadPool &pool, const LoopArgs<double> &args, void *workspace) { loop(pool, args, workspace); }
 size_t level_workspace_bytes_of(const BlockShape<double> &shape, int nThreads) {
   return ForwardScratch<double>::bytes(shape, nThreads);
 }
-void run_level_of(ThreadPool &pool, const LevelArgs<float> &args, void *workspace) { level(pool, args, workspace); }
 void run_level_of(ThreadPool &pool, const LevelArgs<double> &args, void *workspace) { level(pool, args, workspace); }
+#endif
 
 } // namespace hrm::cpu::HRM_ISA
 

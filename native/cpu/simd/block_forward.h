@@ -59,8 +59,6 @@ template <class T> struct ResidualTile {
   }
 };
 
-template <class T> HRM_INLINE vec<T> silu(vec<T> g) { return g / (broadcast(T(1)) + exp(-g)); }
-
 /** The first register of a row is gate, the second up: writes silu(gate) * up into the packed left operand of `down`.
  */
 template <class T> struct SwigluTile {
@@ -74,8 +72,11 @@ template <class T> struct SwigluTile {
     T m[R * W < 16 ? 16 : R * W];
 #pragma GCC unroll 16
     for (int i = 0; i < R; ++i)
-      store(m + i * W, silu<T>(tile.v[i][0]) * tile.v[i][1]);
-    pack_lanes_along_k(m, W, R, cols, packed, R);
+      store(m + i * W, tile.v[i][0] * logistic_of<T>(tile.v[i][0]) * tile.v[i][1]);
+    if (cols == W)
+      pack_tile<T, R>(m, packed);
+    else
+      pack_lanes_along_k(m, W, R, cols, packed, R);
     if (gateUp)
 #pragma GCC unroll 16
       for (int i = 0; i < R; ++i) {
@@ -87,17 +88,18 @@ template <class T> struct SwigluTile {
 
 /** Where one sequence's activations are; those marked may be null. In place: input, y1 and output may be one buffer. */
 template <class T> struct BlockBuffers {
-  const T *input; // [S, D]
-  T *qkv;         // [S, 3D]
-  T *attention;   // [S, D]
-  T *logSumExp;   // [H, S], or null
-  T *y1;          // [S, D]
-  T *r1;          // [S], or null
-  T *gateUp;      // [S, 2F], or null
-  T *r2;          // [S], or null
-  T *output;      // [S, D]
-  T *packed;      // S * D of scratch
-  T *packedInner; // S * F of scratch
+  const T *input;       // [S, D]
+  T *qkv;               // [S, 3D]
+  T *attention;         // [S, D]
+  T *logSumExp;         // [H, S], or null
+  T *y1;                // [S, D]
+  T *r1;                // [S], or null
+  T *gateUp;            // [S, 2F], or null
+  T *r2;                // [S], or null
+  T *output;            // [S, D]
+  T *packed;            // S * D of scratch
+  T *packedInner;       // S * F of scratch
+  T *tGateUp = nullptr; // of blocks with a SwiGLU over the sequence, see mixer_forward.h
 };
 
 /** C[S, n] = packed A [S, k] times all panels of B; make(row, panel) gives the epilogue. `after` is what comes next. */
@@ -112,19 +114,20 @@ void stage_product(const Crew &crew, const RowBlocks &blocks, int64_t nPanels, i
   });
 }
 
+/** Output rows [0, nTokens); the others are left undefined. Keys and values come from all rows. */
 template <class T>
 void block_forward(const Crew &crew, const BlockShape<T> &s, const PackedBlock<T> &w, const BlockBuffers<T> &b,
-                   const AttentionScratch<T> *attentionScratch) {
+                   int64_t nTokens, const AttentionScratch<T> *attentionScratch) {
   constexpr int64_t kCols = kTileCols<T>, W = kLanes<T>;
   const int64_t D = s.hidden, F = s.inner;
-  const RowBlocks blocks(s.seqLen);
+  const RowBlocks all(s.seqLen), blocks(nTokens);
   const auto columns = [](int64_t n, int64_t panel) {
     return static_cast<int>(n - panel * kCols < kCols ? n - panel * kCols : kCols);
   };
-  const auto pack = [&](const T *rows) {
-    crew.stage(blocks.count, [&](int64_t block, int) {
-      const int64_t row = blocks.begin(block);
-      const int n = blocks.size(block);
+  const auto pack = [&](const RowBlocks &part, const T *rows) {
+    crew.stage(part.count, [&](int64_t block, int) {
+      const int64_t row = part.begin(block);
+      const int n = part.size(block);
       pack_panel(rows + row * D, D, int64_t{1}, n, D, b.packed + row * D, n);
     });
   };
@@ -142,16 +145,15 @@ void block_forward(const Crew &crew, const BlockShape<T> &s, const PackedBlock<T
     });
   };
 
-  pack(b.input);
-  stage_product<T>(crew, blocks, round_up_to(3 * D, kCols) / kCols, D, b.packed, w.qkv, w.o,
-                   [&](int64_t row, int64_t p) {
-                     return StoreTile<T>{b.qkv + row * 3 * D + p * kCols, 3 * D, columns(3 * D, p), false};
-                   });
+  pack(all, b.input);
+  stage_product<T>(crew, all, round_up_to(3 * D, kCols) / kCols, D, b.packed, w.qkv, w.o, [&](int64_t row, int64_t p) {
+    return StoreTile<T>{b.qkv + row * 3 * D + p * kCols, 3 * D, columns(3 * D, p), false};
+  });
   crew.stage(s.nHeads, [&](int64_t head, int thread) {
     T *lse = b.logSumExp ? b.logSumExp + head * s.seqLen : nullptr;
-    attention_head(s, head, b.qkv, b.attention, lse, attentionScratch[thread]);
+    attention_head(s, head, nTokens, b.qkv, b.attention, lse, attentionScratch[thread]);
   });
-  pack(b.attention);
+  pack(blocks, b.attention);
   const auto residual = [&](const T *in, T *out) {
     return [&, in, out](int64_t row, int64_t p) {
       return ResidualTile<T>{in + row * D + p * kCols, out + row * D + p * kCols, D, columns(D, p)};

@@ -3,6 +3,8 @@
 #ifndef HRM_CPU_SIMD_COMPUTE_ROW_H_
 #define HRM_CPU_SIMD_COMPUTE_ROW_H_
 
+#include "cpu/simd/dispatch.h"
+
 namespace hrm::cpu::HRM_ISA {
 
 /** Rows of n elements that make one task; by the shape alone. */

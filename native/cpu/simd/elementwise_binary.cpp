@@ -5,7 +5,6 @@
 #include <type_traits>
 
 #include "core/context.h"
-#include "cpu/strided.h"
 #include "numerics/hd.h"
 #include "ops/op.h"
 
@@ -17,18 +16,14 @@
 
 #include "numerics/elementwise.h"
 
+#include "cpu/simd/lanes.h"
+
 #include "cpu/simd/elementwise.h"
 
 namespace hrm::cpu::HRM_ISA {
 
-#define HRM_DISPATCH_kAny dispatch_all
-#define HRM_DISPATCH_kNumber dispatch_all
-#define HRM_DISPATCH_kFloat dispatch_float
 #define HRM_BINARY(name, domain)                                                                                       \
-  void name(Call &call) {                                                                                              \
-    HRM_DISPATCH_##domain(call.in[0].dtype,                                                                            \
-                          [&](auto tag) { binary_loop<typename decltype(tag)::type>(call, numerics::name{}); });       \
-  }
+  void name(Call &call) { run_binary(call, numerics::name{}); }
 #include "ops/ops.def"
 
 } // namespace hrm::cpu::HRM_ISA

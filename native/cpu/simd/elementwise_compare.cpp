@@ -5,7 +5,6 @@
 #include <type_traits>
 
 #include "core/context.h"
-#include "cpu/strided.h"
 #include "numerics/hd.h"
 #include "ops/op.h"
 
@@ -17,15 +16,14 @@
 
 #include "numerics/elementwise.h"
 
+#include "cpu/simd/lanes.h"
+
 #include "cpu/simd/elementwise.h"
 
 namespace hrm::cpu::HRM_ISA {
 
 #define HRM_COMPARE(name)                                                                                              \
-  void name(Call &call) {                                                                                              \
-    dispatch_all(call.in[0].dtype,                                                                                     \
-                 [&](auto tag) { compare_loop<typename decltype(tag)::type>(call, numerics::name{}); });               \
-  }
+  void name(Call &call) { run_compare(call, nullptr, HRM_KERNELS(compare_kernel, numerics::name)); }
 #include "ops/ops.def"
 
 } // namespace hrm::cpu::HRM_ISA

@@ -6,14 +6,16 @@ namespace hrm::cpu::HRM_ISA {
 
 /** What a sequence in work needs beside its states. */
 template <class T> struct SequenceBuffers {
-  T *h, *attention, *packed;
-  T *wide; // qkv, then the packed operand of `down`: their lives do not overlap
+  T *h, *zH, *attention, *packed;
+  T *wide; // qkv, then the packed operand of `down`: their lives do not overlap; those of both SwiGLUs in turn
 
   SequenceBuffers(const BlockShape<T> &s, Carver<T> &carver) {
     h = carver.take(s.seqLen * s.hidden);
+    zH = carver.take(s.seqLen * s.hidden);
     attention = carver.take(s.seqLen * s.hidden);
     packed = carver.take(s.seqLen * s.hidden);
-    wide = carver.take(s.seqLen * (3 * s.hidden > s.inner ? 3 * s.hidden : s.inner));
+    const int64_t forDown = s.seqLen * s.inner, forMixer = s.hidden * (s.seqInner > 0 ? s.seqInner : 3 * s.seqLen);
+    wide = carver.take(forDown > forMixer ? forDown : forMixer);
   }
 };
 
@@ -25,7 +27,8 @@ template <class T> struct ForwardScratch {
   ForwardScratch(const BlockShape<T> &s, int nThreads, Carver<T> &carver) {
     for (int i = 0; i < nThreads; ++i) {
       sequence.emplace_back(s, carver);
-      attention.emplace_back(s, carver);
+      if (s.seqInner == 0)
+        attention.emplace_back(s, carver);
     }
   }
   static size_t bytes(const BlockShape<T> &s, int nThreads) {

@@ -16,6 +16,7 @@
 
 #include "cpu/simd/gemm_kernel.h"
 #include "cpu/simd/gemm_small.h"
+#include "cpu/simd/gemm_tasks.h"
 
 namespace hrm::cpu::HRM_ISA {
 namespace {
@@ -24,10 +25,8 @@ constexpr int64_t kPanelBytes = 3072;         // of one k block: 768 floats
 constexpr int64_t kSharedABytes = 512 << 10;  // A up to this is packed whole
 constexpr int64_t kRowBlockBytes = 384 << 10; // of A packed by one task, in the L2 cache
 constexpr int64_t kSharedBBytes = 4 << 20;    // of B packed at a time
-constexpr int64_t kInlineFlops = 1 << 16;     // products smaller than this stay on one thread
 constexpr int64_t kDirectRows = 8;            // with so few rows B is read where it lies, if it can be
 
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
 
 /** Elements so that what follows stays aligned to a cache line. */
@@ -73,16 +72,6 @@ template <class T> struct Plan {
     threadElements = padded<T>(rowMax * kMax);
   }
 };
-
-/** The pool, or the calling thread for what is too small. */
-template <class F> void for_tasks(ThreadPool &pool, bool parallel, int64_t nTasks, F &&fn) {
-  if (parallel) {
-    pool.parallel_for(nTasks, fn);
-    return;
-  }
-  for (int64_t task = 0; task < nTasks; ++task)
-    fn(task, 0);
-}
 
 template <class T> void clear(const GemmArgs<T> &args) {
   if (!args.accumulate)
@@ -254,11 +243,14 @@ template <class T> void product(ThreadPool &pool, const GemmArgs<T> &args, void 
 size_t gemm_workspace_bytes_of(int64_t m, int64_t n, int64_t k, int nThreads, const float *) {
   return workspace_bytes<float>(m, n, k, nThreads);
 }
+void gemm_of(ThreadPool &pool, const GemmArgs<float> &args, void *workspace) { product(pool, args, workspace); }
+
+#if HRM_HAS_F64
 size_t gemm_workspace_bytes_of(int64_t m, int64_t n, int64_t k, int nThreads, const double *) {
   return workspace_bytes<double>(m, n, k, nThreads);
 }
-void gemm_of(ThreadPool &pool, const GemmArgs<float> &args, void *workspace) { product(pool, args, workspace); }
 void gemm_of(ThreadPool &pool, const GemmArgs<double> &args, void *workspace) { product(pool, args, workspace); }
+#endif
 
 } // namespace hrm::cpu::HRM_ISA
 

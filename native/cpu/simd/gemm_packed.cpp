@@ -13,27 +13,25 @@
 #include "cpu/simd/pack.h"
 
 #include "cpu/simd/gemm_kernel.h"
+#include "cpu/simd/gemm_tasks.h"
 
 namespace hrm::cpu::HRM_ISA {
 namespace {
 
-constexpr int64_t kPanelBytes = 6144;         // of one k block: 1536 floats
-constexpr int64_t kRowBlockBytes = 512 << 10; // of A packed by one task, in the L2 cache
-constexpr int64_t kInlineFlops = 1 << 16;
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+constexpr int64_t kPackedPanelBytes = 6144;    // of one k block: 1536 floats
+constexpr int64_t kPackedRowBytes = 512 << 10; // of A packed by one task, in the L2 cache
 
 /** Rows are cut into `rowTasks`; a task does them all against a share of the columns. Neither changes the result. */
-template <class T> struct Plan {
+template <class T> struct PackedPlan {
   int64_t kBlocks, kMax, rowTasks, rowMax, colTasks, taskElements;
   bool parallel;
 
-  Plan(int64_t m, int64_t n, int64_t k, int nThreads) {
+  PackedPlan(int64_t m, int64_t n, int64_t k, int nThreads) {
     constexpr int64_t kSize = sizeof(T);
-    kBlocks = std::max<int64_t>(1, ceil_div(k * kSize, kPanelBytes));
+    kBlocks = std::max<int64_t>(1, ceil_div(k * kSize, kPackedPanelBytes));
     kMax = std::max<int64_t>(1, ceil_div(k, kBlocks));
     parallel = nThreads > 1 && m * n * k >= kInlineFlops;
-    rowTasks = ceil_div(m, std::max<int64_t>(kTileRows, kRowBlockBytes / (kMax * kSize)));
+    rowTasks = ceil_div(m, std::max<int64_t>(kTileRows, kPackedRowBytes / (kMax * kSize)));
     if (parallel && rowTasks > 1 && rowTasks < 8 * nThreads)
       rowTasks = std::min(ceil_div(rowTasks, nThreads) * nThreads, ceil_div(m, kTileRows));
     rowMax = ceil_div(m, rowTasks);
@@ -43,25 +41,16 @@ template <class T> struct Plan {
   }
 };
 
-template <class F> void for_tasks(ThreadPool &pool, bool parallel, int64_t nTasks, F &&fn) {
-  if (parallel) {
-    pool.parallel_for(nTasks, fn);
-    return;
-  }
-  for (int64_t task = 0; task < nTasks; ++task)
-    fn(task, 0);
-}
-
-template <class T> size_t workspace_bytes(int64_t m, int64_t n, int64_t k, int nThreads) {
+template <class T> size_t packed_workspace_bytes(int64_t m, int64_t n, int64_t k, int nThreads) {
   if (m == 0 || n == 0)
     return 0;
-  const Plan<T> plan(m, n, k, nThreads);
+  const PackedPlan<T> plan(m, n, k, nThreads);
   return static_cast<size_t>((plan.rowTasks == 1 ? 1 : nThreads) * plan.taskElements) * sizeof(T);
 }
 
 template <class T>
-void columns(const PackedGemmArgs<T> &g, int64_t k0, int64_t k, int64_t row, int64_t rows, const T *packedA,
-             int64_t begin, int64_t end) {
+void packed_columns(const PackedGemmArgs<T> &g, int64_t k0, int64_t k, int64_t row, int64_t rows, const T *packedA,
+                    int64_t begin, int64_t end) {
   constexpr int64_t kCols = kTileCols<T>;
   const RowBlocks blocks(rows);
   for (int64_t panel = begin; panel < end; ++panel) {
@@ -75,10 +64,10 @@ void columns(const PackedGemmArgs<T> &g, int64_t k0, int64_t k, int64_t row, int
   }
 }
 
-template <class T> void product(ThreadPool &pool, const PackedGemmArgs<T> &g, T *workspace) {
+template <class T> void packed_product(ThreadPool &pool, const PackedGemmArgs<T> &g, T *workspace) {
   if (g.m == 0 || g.n == 0)
     return;
-  const Plan<T> plan(g.m, g.n, g.k, pool.nThreads());
+  const PackedPlan<T> plan(g.m, g.n, g.k, pool.nThreads());
   const int64_t panels = ceil_div(g.n, kTileCols<T>);
   const auto pack = [&](int64_t k0, int64_t k, int64_t row, int64_t rows, T *dst) {
     pack_rows(g.a.data + row * g.a.rowStride + k0 * g.a.colStride, g.a.rowStride, g.a.colStride, rows, k, dst);
@@ -95,12 +84,14 @@ template <class T> void product(ThreadPool &pool, const PackedGemmArgs<T> &g, T 
         packedA += thread * plan.taskElements;
         pack(k0, k, row, rows, packedA);
       }
-      columns(g, k0, k, row, rows, packedA, panels * colTask / plan.colTasks, panels * (colTask + 1) / plan.colTasks);
+      packed_columns(g, k0, k, row, rows, packedA, panels * colTask / plan.colTasks,
+                     panels * (colTask + 1) / plan.colTasks);
     });
   }
 }
 
-template <class T> void pack(ThreadPool &pool, int64_t n, int64_t k, MatrixView<T> w, PackOrder order, T *packed) {
+template <class T>
+void pack_panels(ThreadPool &pool, int64_t n, int64_t k, MatrixView<T> w, PackOrder order, T *packed) {
   constexpr int kCols = kTileCols<T>, W = kLanes<T>;
   const int64_t panels = ceil_div(n, kCols);
   for_tasks(pool, pool.nThreads() > 1 && n * k >= kInlineFlops, panels, [&](int64_t panel, int) {
@@ -125,27 +116,30 @@ template <class T> void pack(ThreadPool &pool, int64_t n, int64_t k, MatrixView<
 size_t packed_elements_of(int64_t n, int64_t k, const float *) {
   return static_cast<size_t>(ceil_div(n, kTileCols<float>) * kTileCols<float> * k);
 }
+void pack_matrix_of(ThreadPool &pool, int64_t n, int64_t k, MatrixView<float> w, PackOrder order, float *packed) {
+  pack_panels(pool, n, k, w, order, packed);
+}
+size_t gemm_packed_workspace_bytes_of(int64_t m, int64_t n, int64_t k, int nThreads, const float *) {
+  return packed_workspace_bytes<float>(m, n, k, nThreads);
+}
+void gemm_packed_of(ThreadPool &pool, const PackedGemmArgs<float> &args, void *workspace) {
+  packed_product(pool, args, static_cast<float *>(workspace));
+}
+
+#if HRM_HAS_F64
 size_t packed_elements_of(int64_t n, int64_t k, const double *) {
   return static_cast<size_t>(ceil_div(n, kTileCols<double>) * kTileCols<double> * k);
 }
-void pack_matrix_of(ThreadPool &pool, int64_t n, int64_t k, MatrixView<float> w, PackOrder order, float *packed) {
-  pack(pool, n, k, w, order, packed);
-}
 void pack_matrix_of(ThreadPool &pool, int64_t n, int64_t k, MatrixView<double> w, PackOrder order, double *packed) {
-  pack(pool, n, k, w, order, packed);
-}
-size_t gemm_packed_workspace_bytes_of(int64_t m, int64_t n, int64_t k, int nThreads, const float *) {
-  return workspace_bytes<float>(m, n, k, nThreads);
+  pack_panels(pool, n, k, w, order, packed);
 }
 size_t gemm_packed_workspace_bytes_of(int64_t m, int64_t n, int64_t k, int nThreads, const double *) {
-  return workspace_bytes<double>(m, n, k, nThreads);
-}
-void gemm_packed_of(ThreadPool &pool, const PackedGemmArgs<float> &args, void *workspace) {
-  product(pool, args, static_cast<float *>(workspace));
+  return packed_workspace_bytes<double>(m, n, k, nThreads);
 }
 void gemm_packed_of(ThreadPool &pool, const PackedGemmArgs<double> &args, void *workspace) {
-  product(pool, args, static_cast<double *>(workspace));
+  packed_product(pool, args, static_cast<double *>(workspace));
 }
+#endif
 
 } // namespace hrm::cpu::HRM_ISA
 

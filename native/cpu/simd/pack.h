@@ -58,6 +58,22 @@ template <class T> void pack_lanes_along_k(const T *src, int64_t laneStride, int
       dst[p * width + i] = src[i * laneStride + p];
 }
 
+/** dst[p][i] = src[i][p] for an R x register tile: pack_lanes_along_k with everything known when it is compiled. */
+template <class T, int R> HRM_INLINE void pack_tile(const T *src, T *dst) {
+  constexpr int W = kLanes<T>;
+  if constexpr (R < 4 || W < 4) {
+    pack_lanes_along_k(src, W, R, W, dst, R);
+  } else {
+#pragma GCC unroll 4
+    for (int p = 0; p < W; p += 4)
+#pragma GCC unroll 4
+      for (int i = 0; i < R; i += 4) {
+        const int lane = i + 4 <= R ? i : R - 4;
+        transpose4x4<T>(src + lane * W + p, W, dst + p * R + lane, R);
+      }
+  }
+}
+
 /** Lanes [0, n) of the panel from rows that are contiguous along the lanes; writes stay within the panel. */
 template <class T> void pack_lanes_contiguous(const T *src, int64_t kStride, int n, int64_t k, T *dst, int width) {
   constexpr int W = kLanes<T>;

@@ -19,7 +19,7 @@
 namespace hrm::cpu::HRM_ISA {
 namespace {
 
-template <class T> void forward(Call &call) {
+template <class T> void rms_norm_forward(Call &call) {
   using A = Acc<T>;
   const Tensor &x = call.in[0], &y = call.out[0];
   const int64_t n = x.shape.back(), rows = call.out[1].size();
@@ -34,7 +34,7 @@ template <class T> void forward(Call &call) {
   });
 }
 
-template <class T> void backward(Call &call) {
+template <class T> void rms_norm_gradient(Call &call) {
   using A = Acc<T>;
   const Tensor &dy = call.in[0], &y = call.in[1], &r = call.in[2], &dx = call.out[0];
   const int64_t n = y.shape.back();
@@ -51,10 +51,10 @@ template <class T> void backward(Call &call) {
 } // namespace
 
 void rms_norm(Call &call) {
-  dispatch_float(call.in[0].dtype, [&](auto tag) { forward<typename decltype(tag)::type>(call); });
+  dispatch_lanes(call.in[0].dtype, [&](auto tag) { rms_norm_forward<typename decltype(tag)::type>(call); });
 }
 void rms_norm_backward(Call &call) {
-  dispatch_float(call.in[1].dtype, [&](auto tag) { backward<typename decltype(tag)::type>(call); });
+  dispatch_lanes(call.in[1].dtype, [&](auto tag) { rms_norm_gradient<typename decltype(tag)::type>(call); });
 }
 
 } // namespace hrm::cpu::HRM_ISA

@@ -52,7 +52,7 @@ template <class T> void run(Call &call) {
 } // namespace
 
 void rope(Call &call) {
-  dispatch_float(call.in[0].dtype, [&](auto tag) { run<typename decltype(tag)::type>(call); });
+  dispatch_lanes(call.in[0].dtype, [&](auto tag) { run<typename decltype(tag)::type>(call); });
 }
 
 } // namespace hrm::cpu::HRM_ISA

@@ -9,7 +9,6 @@
 #include <type_traits>
 
 #include "core/context.h"
-#include "cpu/strided.h"
 #include "numerics/hd.h"
 
 #include "cpu/simd/begin.h"
@@ -18,53 +17,13 @@
 
 #include "cpu/simd/math.h"
 
-#include "numerics/elementwise.h"
-
-#include "cpu/simd/elementwise.h"
+#include "cpu/simd/lanes.h"
+#include "cpu/simd/row_lanes.h"
 
 namespace hrm::cpu::HRM_ISA {
 namespace {
 
 enum class Mode { kSoftmax, kLogSoftmax, kLogSumExp };
-
-template <class T> inline constexpr Acc<T> kLow = -std::numeric_limits<Acc<T>>::infinity();
-
-/** n elements p[0], p[1], ... as vectors; lanes beyond the end hold `rest`. */
-template <class T> struct Row {
-  using V = typename Lanes<T>::V;
-  static constexpr int64_t kCount = Lanes<T>::kCount;
-  const T *p;
-  int64_t n;
-
-  HRM_INLINE V at(int64_t i, Acc<T> rest) const {
-    if (i + kCount <= n)
-      return Lanes<T>::get(p + i);
-    Acc<T> lane[kCount];
-    for (int64_t k = 0; k < kCount; ++k)
-      lane[k] = i + k < n ? static_cast<Acc<T>>(p[i + k]) : rest;
-    return load(lane);
-  }
-};
-
-template <class T> HRM_INLINE void put_row(T *y, int64_t i, int64_t n, typename Lanes<T>::V v) {
-  if (i + Lanes<T>::kCount <= n)
-    Lanes<T>::put(y + i, v);
-  else
-    Lanes<T>::put(y + i, v, static_cast<int>(n - i));
-}
-
-/** Sum of term(i) over the vectors of a row: blocks of 64 vectors, so that rounding does not grow with n. */
-template <class T, class Term> HRM_INLINE Acc<T> row_sum(int64_t n, Term term) {
-  constexpr int64_t W = Lanes<T>::kCount;
-  typename Lanes<T>::V total{};
-  for (int64_t begin = 0; begin < n; begin += 64 * W) {
-    typename Lanes<T>::V block{};
-    for (int64_t i = begin; i < std::min(n, begin + 64 * W); i += W)
-      block += term(i);
-    total += block;
-  }
-  return hsum(total);
-}
 
 /** What is subtracted before exp: the largest element; for logsumexp 0 where that is infinite. */
 template <Mode mode, class A> HRM_INLINE A shift_of(A largest) {
@@ -75,39 +34,29 @@ template <Mode mode, class T> void softmax_row(const T *p, T *y, int64_t n) {
   using A = Acc<T>;
   constexpr int64_t W = Lanes<T>::kCount;
   const Row<T> x{p, n};
-  auto top = broadcast(kLow<T>);
+  auto top = broadcast(kMinusInfinity<Acc<T>>);
   for (int64_t i = 0; i < n; i += W)
-    top = max(top, x.at(i, kLow<T>));
+    top = max(top, x.at(i, kMinusInfinity<Acc<T>>));
   const A shift = shift_of<mode>(hmax(top));
   const auto m = broadcast(shift);
-  const A total = row_sum<T>(n, [&](int64_t i) { return exp(x.at(i, kLow<T>) - m); });
+  const A total = row_sum<Lanes<T>>(n, [&](int64_t i) { return exp(x.at(i, kMinusInfinity<Acc<T>>) - m); });
   if constexpr (mode == Mode::kLogSumExp) {
     *y = static_cast<T>(shift + log(total));
   } else if constexpr (mode == Mode::kLogSoftmax) {
     const auto log_total = broadcast(log(total));
     for (int64_t i = 0; i < n; i += W)
-      put_row(y, i, n, x.at(i, kLow<T>) - m - log_total);
+      put_row(y, i, n, x.at(i, kMinusInfinity<Acc<T>>) - m - log_total);
   } else {
     const auto scale = broadcast(total);
     for (int64_t i = 0; i < n; i += W)
-      put_row(y, i, n, exp(x.at(i, kLow<T>) - m) / scale);
+      put_row(y, i, n, exp(x.at(i, kMinusInfinity<Acc<T>>) - m) / scale);
   }
-}
-
-template <class T> HRM_INLINE typename Lanes<T>::V get_lanes(const T *p, int m) {
-  return m == Lanes<T>::kCount ? Lanes<T>::get(p) : Lanes<T>::get(p, m);
-}
-template <class T> HRM_INLINE void put_lanes(T *p, typename Lanes<T>::V v, int m) {
-  if (m == Lanes<T>::kCount)
-    Lanes<T>::put(p, v);
-  else
-    Lanes<T>::put(p, v, m);
 }
 
 /** `lanes` columns at once, their elements `stride` apart. */
 template <Mode mode, class T> void softmax_columns(const T *p, T *y, int64_t n, int64_t stride, int lanes) {
   using V = typename Lanes<T>::V;
-  V m = broadcast(kLow<T>), total{};
+  V m = broadcast(kMinusInfinity<Acc<T>>), total{};
   for (int64_t r = 0; r < n; ++r)
     m = max(m, get_lanes(p + r * stride, lanes));
   if constexpr (mode == Mode::kLogSumExp)
@@ -135,11 +84,11 @@ template <Mode mode, class T> void gradient_row(const T *g, const T *y, T *dx, i
   constexpr int64_t W = Lanes<T>::kCount;
   const Row<T> dy{g, n}, out{y, n};
   if constexpr (mode == Mode::kSoftmax) {
-    const auto total = broadcast(row_sum<T>(n, [&](int64_t i) { return dy.at(i, 0) * out.at(i, 0); }));
+    const auto total = broadcast(row_sum<Lanes<T>>(n, [&](int64_t i) { return dy.at(i, 0) * out.at(i, 0); }));
     for (int64_t i = 0; i < n; i += W)
       put_row(dx, i, n, out.at(i, 0) * (dy.at(i, 0) - total));
   } else {
-    const auto total = broadcast(row_sum<T>(n, [&](int64_t i) { return dy.at(i, 0); }));
+    const auto total = broadcast(row_sum<Lanes<T>>(n, [&](int64_t i) { return dy.at(i, 0); }));
     for (int64_t i = 0; i < n; i += W)
       put_row(dx, i, n, dy.at(i, 0) - exp(out.at(i, 0)) * total);
   }
@@ -187,7 +136,7 @@ void along(ThreadPool &pool, const ops::AroundDim &form, RowFn row, ColumnsFn co
 template <Mode mode> void forward(Call &call) {
   const Tensor &x = call.in[0];
   const ops::AroundDim form("softmax", x.shape, call.attrs<ops::DimAttrs>().dim);
-  dispatch_float(x.dtype, [&](auto tag) {
+  dispatch_lanes(x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     const T *in = x.data<T>();
     T *out = call.out[0].data<T>();
@@ -204,7 +153,7 @@ template <Mode mode> void forward(Call &call) {
 template <Mode mode> void gradient(Call &call) {
   const Tensor &y = call.in[1];
   const ops::AroundDim form("softmax", y.shape, call.attrs<ops::DimAttrs>().dim);
-  dispatch_float(y.dtype, [&](auto tag) {
+  dispatch_lanes(y.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     const T *dy = call.in[0].data<T>(), *out = y.data<T>();
     T *dx = call.out[0].data<T>();

@@ -18,7 +18,7 @@
 namespace hrm::cpu::HRM_ISA {
 namespace {
 
-template <class T> void forward(Call &call) {
+template <class T> void swiglu_forward(Call &call) {
   using A = Acc<T>;
   const T *gateUp = call.in[0].data<T>();
   T *y = call.out[0].data<T>();
@@ -37,7 +37,7 @@ template <class T> void forward(Call &call) {
 }
 
 /** dGate = dy up s (1 + gate (1 - s)), dUp = dy gate s, with s = sigmoid(gate). */
-template <class T> void backward(Call &call) {
+template <class T> void swiglu_gradient(Call &call) {
   using A = Acc<T>;
   const T *dy = call.in[0].data<T>(), *gateUp = call.in[1].data<T>();
   T *dx = call.out[0].data<T>();
@@ -64,10 +64,10 @@ template <class T> void backward(Call &call) {
 } // namespace
 
 void swiglu(Call &call) {
-  dispatch_float(call.in[0].dtype, [&](auto tag) { forward<typename decltype(tag)::type>(call); });
+  dispatch_lanes(call.in[0].dtype, [&](auto tag) { swiglu_forward<typename decltype(tag)::type>(call); });
 }
 void swiglu_backward(Call &call) {
-  dispatch_float(call.in[1].dtype, [&](auto tag) { backward<typename decltype(tag)::type>(call); });
+  dispatch_lanes(call.in[1].dtype, [&](auto tag) { swiglu_gradient<typename decltype(tag)::type>(call); });
 }
 
 } // namespace hrm::cpu::HRM_ISA

@@ -3,12 +3,13 @@ import { describe, requirePath } from '../../io/arguments';
 import { readOptions, requireCallback } from '../check';
 import { writeDataset } from '../dataset';
 import { Philox } from '../philox';
+import { finishInTurns } from '../turns';
 import { importSudokuCsv, type ImportResult } from './csv';
 import type { GenerateOptions } from './generate';
 import { requireGeometry, type Geometry } from './geometry';
 import type { SudokuSet } from './set';
-import { sudokuDataset } from './source';
-import { assertDisjoint, blanksHistogram, generateSplits, gridsOf, splitByGrid } from './split';
+import { makingDataset, sudokuDataset } from './source';
+import { assertDisjoint, blanksHistogram, generatingSplits, gridsOf, splitByGrid } from './split';
 import { formatGrid } from './text';
 
 /** Where the puzzles come from. */
@@ -55,6 +56,8 @@ export interface BuildOptions {
   readonly augmentations: number;
   readonly origin: SudokuOrigin;
   readonly onProgress?: (what: string, rows: number) => void;
+  /** Ends the work early; nothing is left behind then. */
+  readonly signal?: AbortSignal;
 }
 
 export interface BuildReport {
@@ -79,12 +82,20 @@ export interface SplitSummary {
  * Makes a dataset directory in the official layout (`hrm data sudoku`): generated or imported puzzles, split by solution
  * grid before augmentation; augmented rows that land on a test grid are drawn again.
  *
- * @throws ArgumentError, FormatError, FileError as the parts do; no directory is left behind then
+ * @throws ArgumentError, FormatError, FileError as the parts do, the signal's reason when it is aborted; no directory is left behind then
  */
 export async function buildSudokuDataset(options: BuildOptions): Promise<BuildReport> {
   const op = 'buildSudokuDataset';
-  const given = readOptions(op, options, ['out', 'geometry', 'seed', 'augmentations', 'origin', 'onProgress']);
-  const { out, seed, augmentations, onProgress } = given;
+  const given = readOptions(op, options, [
+    'out',
+    'geometry',
+    'seed',
+    'augmentations',
+    'origin',
+    'onProgress',
+    'signal',
+  ]);
+  const { out, seed, augmentations, onProgress, signal } = given;
   requirePath(op, 'out', out);
   requireGeometry(op, given.geometry);
   requireCallback(op, 'onProgress', onProgress);
@@ -98,8 +109,11 @@ export async function buildSudokuDataset(options: BuildOptions): Promise<BuildRe
   assertDisjoint(train, test, 'buildSudokuDataset: training and test');
   const testGrids = gridsOf(test);
   const accept = (solution: Uint8Array): boolean => !testGrids.has(formatGrid(solution));
-  onProgress?.('augment', train.length);
-  const trainData = sudokuDataset(train, { augmentations, seed, accept });
+  const trainData = await finishInTurns(makingDataset(train, { augmentations, seed, accept }), {
+    signal,
+    onProgress: (rows) => onProgress?.('augment', rows),
+  });
+  signal?.throwIfAborted();
   onProgress?.('write', trainData.sets[0]!.nExamples);
   writeDataset(out, { train: trainData, test: sudokuDataset(test) }, ['<blank>']);
   return {
@@ -122,10 +136,12 @@ async function partsOf(options: BuildOptions, origin: SudokuOrigin): Promise<Par
     case 'csv':
       return imported(options, origin);
     case 'generate': {
-      const { geometry, seed, onProgress } = options;
+      const { geometry, seed, onProgress, signal } = options;
       const { trainPuzzles, testPuzzles, blanks } = origin;
-      onProgress?.('generate', trainPuzzles + testPuzzles);
-      const splits = generateSplits({ geometry, seed, blanks, trainPuzzles, validPuzzles: 0, testPuzzles });
+      const splits = await finishInTurns(
+        generatingSplits({ geometry, seed, blanks, trainPuzzles, validPuzzles: 0, testPuzzles }),
+        { signal, onProgress: (rows) => onProgress?.('generate', rows) },
+      );
       return { train: splits.train, test: splits.test, droppedTrain: 0, bad: { train: 0, test: 0 } };
     }
     default:
@@ -134,7 +150,7 @@ async function partsOf(options: BuildOptions, origin: SudokuOrigin): Promise<Par
 }
 
 async function imported(options: BuildOptions, origin: SudokuOrigin & { kind: 'csv' }): Promise<Parts> {
-  const { geometry, seed, onProgress } = options;
+  const { geometry, seed, onProgress, signal } = options;
   const { badRows = 'throw', unique = true, testFraction = 0.1, trainPuzzles } = origin;
   if (trainPuzzles !== undefined && (!Number.isSafeInteger(trainPuzzles) || trainPuzzles < 1)) {
     throw new ArgumentError(
@@ -142,7 +158,15 @@ async function imported(options: BuildOptions, origin: SudokuOrigin & { kind: 'c
     );
   }
   const read = (file: string, what: string): Promise<ImportResult> =>
-    importSudokuCsv(file, { geometry, badRows, unique, onProgress: (rows) => onProgress?.(what, rows) });
+    importSudokuCsv(file, {
+      geometry,
+      badRows,
+      unique,
+      onProgress: (rows) => {
+        onProgress?.(what, rows);
+        signal?.throwIfAborted();
+      },
+    });
   const first = await read(origin.train, 'import train');
   const second = origin.test === undefined ? undefined : await read(origin.test, 'import test');
   const [pool, test] = second === undefined ? splitByGrid(first.set, testFraction, seed) : [first.set, second.set];

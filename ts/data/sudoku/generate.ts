@@ -1,8 +1,10 @@
 import { types } from 'node:util';
 import { ArgumentError } from '../../error';
 import { describe, readArgument } from '../../io/arguments';
+import { readArray } from '../../tensor/arguments';
 import { readOptions, requireCount } from '../check';
 import { Philox, streamOf } from '../philox';
+import { finish } from '../turns';
 import { assertGrid, requireGeometry, type Geometry, type Grid } from './geometry';
 import { isSolved } from './rules';
 import { SudokuSet } from './set';
@@ -49,6 +51,11 @@ const PROOF_GUESSES = 100_000;
  * @throws ArgumentError for bad options, and when the request cannot be met (too many blanks, or all puzzles used up)
  */
 export function generateSudoku(options: GenerateOptions): SudokuSet {
+  return finish(generatingSudoku(options));
+}
+
+/** {@link generateSudoku} as a loop that can pause; yields the number of puzzles made. */
+export function* generatingSudoku(options: GenerateOptions): Generator<number, SudokuSet> {
   const op = 'generateSudoku';
   const { geometry, count, seed, blanks, solutions, avoidSolutions, part = 0 } = readOptions(op, options, OPTIONS);
   requireGeometry(op, geometry);
@@ -64,6 +71,7 @@ export function generateSudoku(options: GenerateOptions): SudokuSet {
   const set = new SudokuSet(geometry);
   const rng = new Philox(seed);
   for (let i = 0; i < count; i++) {
+    yield i;
     rng.seek(streamOf(PUZZLE_STREAM + part, i));
     const target = wanted === undefined ? geometry.cells : wanted.min + rng.below(wanted.max - wanted.min + 1);
     let attempt = 0;
@@ -104,11 +112,9 @@ function checkedRange(blanks: unknown, geometry: Geometry): { min: number; max: 
 }
 
 function checkSolutions(solutions: readonly Grid[], geometry: Geometry): void {
-  if (!Array.isArray(solutions)) {
-    throw new ArgumentError(`generateSudoku: solutions must be an array of grids, got ${describe(solutions)}`);
-  }
-  if (solutions.length === 0) throw new ArgumentError('generateSudoku: solutions must not be empty');
-  solutions.forEach((solution, i) => {
+  const list = readArray('generateSudoku', 'solutions', solutions, 'an array of grids');
+  if (list.length === 0) throw new ArgumentError('generateSudoku: solutions must not be empty');
+  list.forEach((solution, i) => {
     assertGrid(solution, geometry, `generateSudoku: solution ${i}`);
     if (!isSolved(solution, geometry)) throw new ArgumentError(`generateSudoku: solution ${i} must be a solved grid`);
   });
@@ -151,6 +157,8 @@ function dig(solver: SudokuSolver, solution: Grid, target: number, rng: Philox):
 
 /** Number of blank cells. */
 export function blanksOf(puzzle: Grid): number {
+  if (!types.isUint8Array(puzzle))
+    throw new ArgumentError(`blanksOf: puzzle must be a Uint8Array, got ${describe(puzzle)}`);
   let blanks = 0;
   for (const digit of puzzle) if (digit === 0) blanks++;
   return blanks;

@@ -1,3 +1,6 @@
+import { ArgumentError } from '../../error';
+import { readArray, readFields } from '../../tensor/arguments';
+import { describe } from '../../tensor/dtype';
 import { assertGrid, requireGeometry, type Geometry, type Grid } from './geometry';
 import { digitText } from './text';
 
@@ -80,9 +83,15 @@ export function checkAnswer(puzzle: Grid, answer: Grid, geometry: Geometry): Vio
 
 /** One violation in words, rows, columns and boxes counted from 1. */
 export function describeViolation(violation: Violation, geometry: Geometry): string {
-  const where = (cell: number): string =>
-    `row ${Math.floor(cell / geometry.size) + 1} column ${(cell % geometry.size) + 1}`;
-  const { rule, index, digit, cells } = violation;
+  const { size } = requireGeometry('describeViolation', geometry);
+  const where = (cell: number): string => `row ${Math.floor(cell / size) + 1} column ${(cell % size) + 1}`;
+  const keys = ['rule', 'index', 'digit', 'cells'] as const;
+  const { rule, index, digit, cells: given } = readFields('describeViolation', 'violation', violation, keys);
+  const cells = readArray('describeViolation', 'violation.cells', given) as readonly number[];
+  for (const n of [index, digit, ...cells])
+    if (typeof n !== 'number') throw new ArgumentError(`describeViolation: expected a violation, got ${describe(n)}`);
+  if (![...UNIT_RULES, 'clue', 'blank'].includes(rule))
+    throw new ArgumentError(`describeViolation: unknown rule ${describe(rule)}`);
   if (rule === 'clue') return `the clue ${digitText(digit)} at ${where(index)} was changed`;
   if (rule === 'blank') return `the cell at ${where(index)} is blank`;
   return `${rule} ${index + 1} has the digit ${digitText(digit)} ${cells.length} times (${cells.map(where).join('; ')})`;

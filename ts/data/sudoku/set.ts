@@ -1,6 +1,8 @@
+import { types } from 'node:util';
 import { ArgumentError } from '../../error';
 import { describe } from '../../io/arguments';
-import type { Geometry, Grid } from './geometry';
+import { isInstance, readArray } from '../../tensor/arguments';
+import { type Geometry, type Grid, requireGeometry } from './geometry';
 
 /** Largest packed array: what one typed array can hold on every supported platform. */
 const MAX_BYTES = 2 ** 32;
@@ -16,8 +18,14 @@ export class SudokuSet {
     readonly geometry: Geometry,
     capacity = 64,
   ) {
-    this.#puzzles = new Uint8Array(capacity * geometry.cells);
-    this.#solutions = new Uint8Array(capacity * geometry.cells);
+    const { cells } = requireGeometry('SudokuSet', geometry);
+    if (!Number.isSafeInteger(capacity) || capacity < 0 || capacity * cells > MAX_BYTES) {
+      throw new ArgumentError(
+        `SudokuSet: capacity must be an integer from 0 to ${Math.floor(MAX_BYTES / cells)}, got ${describe(capacity)}`,
+      );
+    }
+    this.#puzzles = new Uint8Array(capacity * cells);
+    this.#solutions = new Uint8Array(capacity * cells);
     this.#ratings = new Int32Array(capacity);
   }
 
@@ -25,9 +33,16 @@ export class SudokuSet {
     return this.#count;
   }
 
-  /** Copies a row in. The caller has checked the grids. */
+  /** Copies a row in. The caller has checked the digits. @throws ArgumentError for anything but grids of the geometry */
   push(puzzle: Grid, solution: Grid, rating: number): void {
     const { cells } = this.geometry;
+    for (const grid of [puzzle, solution]) {
+      if (!types.isUint8Array(grid) || grid.length !== cells) {
+        throw new ArgumentError(`SudokuSet.push: expected Uint8Arrays of ${cells} digits, got ${describe(grid)}`);
+      }
+    }
+    if (typeof rating !== 'number')
+      throw new ArgumentError(`SudokuSet.push: rating must be a number, got ${describe(rating)}`);
     if (this.#count === this.#ratings.length) this.#grow();
     this.#puzzles.set(puzzle, this.#count * cells);
     this.#solutions.set(solution, this.#count * cells);
@@ -70,9 +85,13 @@ export class SudokuSet {
 
   /** The rows with these indices, in that order, as a set of their own. */
   select(indices: ArrayLike<number>): SudokuSet {
-    const picked = new SudokuSet(this.geometry, Math.max(1, indices.length));
-    for (let k = 0; k < indices.length; k++) {
-      const i = indices[k]!;
+    if (!Array.isArray(indices) && !ArrayBuffer.isView(indices)) {
+      throw new ArgumentError(`SudokuSet.select: indices must be an array of integers, got ${describe(indices)}`);
+    }
+    const rows = ArrayBuffer.isView(indices) ? indices : readArray('SudokuSet.select', 'indices', indices);
+    const picked = new SudokuSet(this.geometry, Math.max(1, rows.length));
+    for (let k = 0; k < rows.length; k++) {
+      const i = rows[k] as number;
       picked.push(this.puzzle(i), this.solution(i), this.rating(i));
     }
     return picked;
@@ -93,6 +112,6 @@ export class SudokuSet {
 
 /** @throws ArgumentError unless the value is a set made by this package */
 export function requireSudokuSet(op: string, value: unknown): SudokuSet {
-  if (value instanceof SudokuSet) return value;
+  if (isInstance(value, SudokuSet)) return value;
   throw new ArgumentError(`${op}: set must be a SudokuSet, got ${describe(value)}`);
 }

@@ -1,5 +1,6 @@
 import { ArgumentError } from '../../error';
 import { describe } from '../../io/arguments';
+import { isInstance } from '../../tensor/arguments';
 import { readOptions, requireCallback, requireCount } from '../check';
 import { Philox } from '../philox';
 import { assertGrid, requireGeometry, type Geometry, type Grid } from './geometry';
@@ -376,7 +377,7 @@ export function solveSudoku(grid: Grid, geometry: Geometry, options: SudokuSolve
   const { size, cells } = requireGeometry(op, geometry);
   const given = readOptions(op, options, OPTIONS);
   requireCallback(op, 'onSolution', given.onSolution);
-  if (given.rng !== undefined && !(given.rng instanceof Philox)) {
+  if (given.rng !== undefined && !isInstance(given.rng, Philox)) {
     throw new ArgumentError(`${op}: rng must be a Philox, got ${describe(given.rng)}`);
   }
   if (given.forbid !== undefined) {

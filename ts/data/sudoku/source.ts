@@ -1,11 +1,14 @@
+import { types } from 'node:util';
 import { ArgumentError } from '../../error';
 import { describe } from '../../io/arguments';
+import { readArgument, readArray } from '../../tensor/arguments';
 import { readOptions, requireCallback } from '../check';
 import { tokenArrays, type PuzzleDataset } from '../dataset';
 import type { DatasetMetadata } from '../metadata';
 import { Philox, streamOf } from '../philox';
 import { TrainSampler, type ExampleGroups, type SamplerOptions } from '../sampler';
-import type { Geometry, Grid } from './geometry';
+import { finish } from '../turns';
+import { type Geometry, type Grid, requireGeometry } from './geometry';
 import { requireSudokuSet, type SudokuSet } from './set';
 import { SudokuTransform } from './transform';
 
@@ -46,15 +49,33 @@ export function sudokuMetadata(geometry: Geometry, nGroups: number): DatasetMeta
 
 /** Writes a grid as tokens at an offset. */
 export function writeTokens(grid: Grid, to: { [index: number]: number }, offset: number): void {
-  for (let cell = 0; cell < grid.length; cell++) to[offset + cell] = grid[cell]! + TOKEN_OFFSET;
+  if (!types.isUint8Array(grid) || typeof offset !== 'number')
+    throw new ArgumentError(`writeTokens: expected a grid and an offset, got ${describe(grid)}, ${describe(offset)}`);
+  const write = (): void => {
+    for (let cell = 0; cell < grid.length; cell++) to[offset + cell] = grid[cell]! + TOKEN_OFFSET;
+  };
+  if (ArrayBuffer.isView(to)) {
+    write();
+    return;
+  }
+  readArgument('writeTokens', 'to', () => {
+    if (!Array.isArray(to)) throw new ArgumentError(`writeTokens: to must be an array, got ${describe(to)}`);
+    write();
+  });
 }
 
 /** Reads `cells` tokens back into digits; anything that is no digit token (padding, -100) becomes 0. */
 export function readTokens(tokens: ArrayLike<number>, offset: number, geometry: Geometry): Grid {
-  const grid = new Uint8Array(geometry.cells);
+  const { size, cells } = requireGeometry('readTokens', geometry);
+  if (typeof offset !== 'number')
+    throw new ArgumentError(`readTokens: offset must be a number, got ${describe(offset)}`);
+  // A typed array cannot run code when it is read.
+  const from = ArrayBuffer.isView(tokens) ? tokens : readArray('readTokens', 'tokens', tokens);
+  const grid = new Uint8Array(cells);
   for (let cell = 0; cell < grid.length; cell++) {
-    const digit = tokens[offset + cell]! - TOKEN_OFFSET;
-    grid[cell] = digit >= 1 && digit <= geometry.size ? digit : 0;
+    const token = from[offset + cell];
+    const digit = typeof token === 'number' ? token - TOKEN_OFFSET : 0;
+    grid[cell] = digit >= 1 && digit <= size ? digit : 0;
   }
   return grid;
 }
@@ -133,6 +154,11 @@ export function sudokuSampler(set: SudokuSet, augment: AugmentOptions, options: 
  * @throws ArgumentError for an empty set, bad options, or more than 2^31 - 1 tokens
  */
 export function sudokuDataset(set: SudokuSet, augment?: AugmentOptions): PuzzleDataset {
+  return finish(makingDataset(set, augment));
+}
+
+/** {@link sudokuDataset} as a loop that can pause; yields the number of rows made. */
+export function* makingDataset(set: SudokuSet, augment?: AugmentOptions): Generator<number, PuzzleDataset> {
   const augmenter = new SudokuAugmenter(set, augment ?? { augmentations: 0, seed: 0 });
   const { geometry } = set;
   const versions = augmenter.options.augmentations + 1;
@@ -147,6 +173,7 @@ export function sudokuDataset(set: SudokuSet, augment?: AugmentOptions): PuzzleD
   const metadata = sudokuMetadata(geometry, set.length);
   const { inputs, labels } = tokenArrays(nExamples * geometry.cells, metadata.vocabSize);
   for (let row = 0; row < nExamples; row++) {
+    yield row;
     const { puzzle, solution } = augmenter.version(Math.floor(row / versions), row % versions);
     writeTokens(puzzle, inputs, row * geometry.cells);
     writeTokens(solution, labels, row * geometry.cells);

@@ -2,7 +2,8 @@ import { ArgumentError } from '../../error';
 import { describe } from '../../io/arguments';
 import { readOptions, requireCount } from '../check';
 import { Philox } from '../philox';
-import { blanksOf, enumerateSolutions, generateSudoku, type GenerateOptions } from './generate';
+import { finish } from '../turns';
+import { blanksOf, enumerateSolutions, generatingSudoku, type GenerateOptions } from './generate';
 import { requireGeometry, type Geometry, type Grid } from './geometry';
 import { requireSudokuSet, type SudokuSet } from './set';
 import { formatGrid } from './text';
@@ -38,6 +39,11 @@ export interface SudokuSplits {
  * @throws ArgumentError when the request cannot be met
  */
 export function generateSplits(options: SplitOptions): SudokuSplits {
+  return finish(generatingSplits(options));
+}
+
+/** {@link generateSplits} as a loop that can pause; yields the number of puzzles made of the part at hand. */
+export function* generatingSplits(options: SplitOptions): Generator<number, SudokuSplits> {
   const op = 'generateSplits';
   const { geometry, seed, blanks, trainPuzzles, validPuzzles, testPuzzles } = readOptions(op, options, OPTIONS);
   requireGeometry(op, geometry);
@@ -46,9 +52,10 @@ export function generateSplits(options: SplitOptions): SudokuSplits {
   const held = new Set<string>();
   const grids = geometry.cells <= MAX_ENUMERATED_CELLS ? divideGrids(geometry, seed) : undefined;
   // The test side first: it decides what the others must keep clear of.
-  const parts = [2, 1, 0].map((part) => {
+  const parts: SudokuSet[] = [];
+  for (const part of [2, 1, 0]) {
     const solutions = grids?.[part];
-    const set = generateSudoku({
+    const set = yield* generatingSudoku({
       geometry,
       seed,
       blanks,
@@ -58,8 +65,8 @@ export function generateSplits(options: SplitOptions): SudokuSplits {
       ...(solutions === undefined ? {} : { solutions }),
     });
     if (part > 0) for (const text of solutions?.map(formatGrid) ?? gridsOf(set)) held.add(text);
-    return set;
-  });
+    parts.push(set);
+  }
   const [test, valid, train] = parts as [SudokuSet, SudokuSet, SudokuSet];
   return { train, valid, test, accept: (solution) => !held.has(formatGrid(solution)) };
 }
@@ -109,6 +116,7 @@ export interface Overlap {
   readonly solutions: number;
 }
 
+/** Counts the distinct puzzles and solution grids that two sets share. @throws ArgumentError */
 export function overlapOf(a: SudokuSet, b: SudokuSet): Overlap {
   requireSudokuSet('overlapOf', a);
   requireSudokuSet('overlapOf', b);
@@ -126,6 +134,7 @@ export function overlapOf(a: SudokuSet, b: SudokuSet): Overlap {
 
 /** @throws ArgumentError when two sets share a puzzle or a solution grid */
 export function assertDisjoint(a: SudokuSet, b: SudokuSet, what: string): void {
+  if (typeof what !== 'string') throw new ArgumentError(`assertDisjoint: what must be a name, got ${describe(what)}`);
   const { puzzles, solutions } = overlapOf(a, b);
   if (puzzles + solutions > 0) {
     throw new ArgumentError(

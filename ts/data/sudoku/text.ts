@@ -38,6 +38,8 @@ function isLayout(code: number): boolean {
  * @throws FormatError for a wrong number of cells or a character or digit that does not belong
  */
 export function parseGrid(text: string, geometry?: Geometry, what = 'parseGrid'): ParsedGrid {
+  if (typeof what !== 'string' || what === '')
+    throw new ArgumentError(`parseGrid: what must be a name, got ${describe(what)}`);
   if (geometry !== undefined) requireGeometry('parseGrid', geometry);
   if (typeof text !== 'string') throw new ArgumentError(`${what}: expected text, got ${describe(text)}`);
   if (text.length > MAX_TEXT) {
@@ -79,7 +81,7 @@ export function formatGrid(grid: Grid): string {
   if (!types.isUint8Array(grid))
     throw new ArgumentError(`formatGrid: grid must be a Uint8Array, got ${describe(grid)}`);
   let text = '';
-  for (const digit of grid) text += DIGITS[digit] ?? '?';
+  for (let cell = 0; cell < grid.length; cell++) text += DIGITS[grid[cell]!] ?? '?';
   return text;
 }
 

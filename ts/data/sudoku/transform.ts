@@ -1,6 +1,7 @@
 import { types } from 'node:util';
 import { ArgumentError } from '../../error';
 import { describe } from '../../io/arguments';
+import { isInstance } from '../../tensor/arguments';
 import { Philox } from '../philox';
 import { requireGeometry, type Geometry, type Grid } from './geometry';
 
@@ -36,7 +37,7 @@ export class SudokuTransform {
       }
     }
     if (digits.length !== size + 1 || digits[0] !== 0 || !isPermutation(digits)) {
-      throw new ArgumentError(`SudokuTransform: digits must permute 0..${size} and fix 0, got ${digits.join(' ')}`);
+      throw new ArgumentError(`SudokuTransform: digits must permute 0..${size} and fix 0, got ${describe(digits)}`);
     }
     assertLinePermutation(rows, size, boxRows, 'rows');
     assertLinePermutation(cols, size, boxCols, 'cols');
@@ -60,7 +61,7 @@ export class SudokuTransform {
   /** A uniform draw from all symmetries of the geometry. */
   static random(geometry: Geometry, rng: Philox): SudokuTransform {
     const { size, boxRows, boxCols } = requireGeometry('SudokuTransform.random', geometry);
-    if (!(rng instanceof Philox)) {
+    if (!isInstance(rng, Philox)) {
       throw new ArgumentError(`SudokuTransform.random: rng must be a Philox, got ${describe(rng)}`);
     }
     const digits = new Uint8Array(size + 1);
@@ -77,9 +78,23 @@ export class SudokuTransform {
   }
 
   /**
-   * The image of a grid (of this geometry, unchecked) as a new array, or in `out`, which must not be the grid itself.
+   * The image of a grid (of this geometry, digits unchecked) as a new array, or in `out`, which must not be the grid itself.
+   * @throws ArgumentError for anything but grids of that size
    */
-  apply(grid: Grid, out: Grid = new Uint8Array(grid.length)): Grid {
+  apply(grid: Grid, out?: Grid): Grid {
+    const { cells } = this.geometry;
+    if (!types.isUint8Array(grid) || grid.length !== cells)
+      throw new ArgumentError(
+        `SudokuTransform.apply: grid must be a Uint8Array of ${cells} digits, got ${describe(grid)}`,
+      );
+    if (out !== undefined && (!types.isUint8Array(out) || out.length !== cells))
+      throw new ArgumentError(
+        `SudokuTransform.apply: out must be a Uint8Array of ${cells} digits, got ${describe(out)}`,
+      );
+    return this.#applied(grid, out ?? new Uint8Array(cells));
+  }
+
+  #applied(grid: Grid, out: Grid): Grid {
     const source = this.#source;
     const digits = this.digits;
     for (let cell = 0; cell < source.length; cell++) out[cell] = digits[grid[source[cell]!]!]!;
@@ -133,7 +148,7 @@ function assertLinePermutation(lines: Uint8Array, size: number, boxSide: number,
     lines.every((line, i) => bandOf(line) === bandOf(lines[bandOf(i) * boxSide]!));
   if (!valid) {
     throw new ArgumentError(
-      `SudokuTransform: ${what} must permute 0..${size - 1} and keep groups of ${boxSide} together, got ${lines.join(' ')}`,
+      `SudokuTransform: ${what} must permute 0..${size - 1} and keep groups of ${boxSide} together, got ${describe(lines)}`,
     );
   }
 }

@@ -25,6 +25,8 @@ export interface VerifyOptions {
   readonly symmetry?: boolean;
   /** Called now and then with the rows examined of a split. */
   readonly onProgress?: (split: string, rows: number) => void;
+  /** Ends the work early. */
+  readonly signal?: AbortSignal;
 }
 
 /** What {@link verifyData} found in one split or file. */
@@ -83,12 +85,17 @@ interface Rows {
  * Checks a dataset directory in the official layout, a csv file, or a directory with `train` and `test` csv files
  * (`.csv` or `.csv.gz`): every row's rules, uniqueness, duplicates, what training and test share, and statistics.
  *
- * @throws FileError, FormatError when there is nothing to check or its structure is broken; bad rows are reported instead
+ * @throws FileError, FormatError when there is nothing to check or its structure is broken; bad rows are reported instead;
+ *   the signal's reason when it is aborted
  */
 export async function verifyData(target: string, options: VerifyOptions = {}): Promise<VerifyReport> {
   const place = requirePath('verifyData', 'target', target);
-  const given = readOptions('verifyData', options, ['geometry', 'unique', 'symmetry', 'onProgress']);
-  const { unique = 'all', symmetry = true, onProgress } = given;
+  const given = readOptions('verifyData', options, ['geometry', 'unique', 'symmetry', 'onProgress', 'signal']);
+  const { unique = 'all', symmetry = true, onProgress, signal } = given;
+  const onTurn = (split: string, rows: number): void => {
+    onProgress?.(split, rows);
+    signal?.throwIfAborted();
+  };
   if (given.geometry !== undefined) requireGeometry('verifyData', given.geometry);
   requireCallback('verifyData', 'onProgress', onProgress);
   if (!['all', 'groups', 'none'].includes(unique)) {
@@ -102,11 +109,11 @@ export async function verifyData(target: string, options: VerifyOptions = {}): P
   const sources =
     datasets.length > 0
       ? datasets.map(({ split, dataset }) => datasetRows(split, dataset, geometryFor(dataset, given)!))
-      : await csvRows(place, given);
+      : await csvRows(place, given, onTurn);
   const splits: SplitReport[] = [];
   const seen: Seen[] = [];
   for (const rows of sources) {
-    const result = await examine(rows, unique, symmetry && sources.length > 1, onProgress);
+    const result = await examine(rows, unique, symmetry && sources.length > 1, onTurn);
     splits.push(result.report);
     seen.push(result.seen);
   }
@@ -182,13 +189,20 @@ function datasetRows(split: string, { metadata, sets }: PuzzleDataset, geometry:
   };
 }
 
-async function csvRows(place: string, options: VerifyOptions): Promise<Rows[]> {
+async function csvRows(
+  place: string,
+  options: VerifyOptions,
+  onTurn: (split: string, rows: number) => void,
+): Promise<Rows[]> {
   const files = statSync(place, { throwIfNoEntry: false })?.isDirectory() === true ? csvFilesIn(place) : [place];
   const rows: Rows[] = [];
   for (const file of files) {
     const refused = await importSudokuCsv(file, {
       badRows: 'skip',
       unique: false,
+      onProgress: (count) => {
+        onTurn(path.basename(file), count);
+      },
       ...(options.geometry === undefined ? {} : { geometry: options.geometry }),
     });
     const { set } = refused;
@@ -232,7 +246,7 @@ async function examine(
   rows: Rows,
   unique: 'all' | 'groups' | 'none',
   symmetry: boolean,
-  onProgress: VerifyOptions['onProgress'],
+  onTurn: (split: string, rows: number) => void,
 ): Promise<{ report: SplitReport; seen: Seen }> {
   const { geometry, refused } = rows;
   const bad: BadRow[] = [...(refused?.bad ?? [])];
@@ -244,8 +258,8 @@ async function examine(
   let [nGuessed, sum, max, zero] = [0, 0, 0, 0];
   for (let i = 0; i < rows.nRows; i++) {
     if (i % ROWS_PER_TURN === 0) {
-      onProgress?.(rows.split, i);
       await setImmediate();
+      onTurn(rows.split, i);
     }
     const puzzle = rows.puzzle(i);
     const solution = rows.solution(i);
