@@ -24,7 +24,9 @@ struct Read {
 
 void execute(napi_env, void *data) {
   auto *read = static_cast<Read *>(data);
-  std::memcpy(read->target, read->source.raw(), read->n_bytes);
+  // An empty typed array may have no memory at all.
+  if (read->n_bytes > 0)
+    std::memcpy(read->target, read->source.raw(), read->n_bytes);
   read->source.storage->end_read();
 }
 

@@ -1,10 +1,22 @@
-import { expect, it } from '@jest/globals';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { HrmError } from '../../ts';
 import { damagedCalls, formatReport, fuzz } from './run';
 import { exportedNames, subjects } from './subjects';
 
 /** `npm run test:fuzz` makes 100,000, under the sanitizers with `--sanitize`. */
 const CALLS = 1500;
+
+// In a directory of its own: some calls write files under relative names.
+const root = process.cwd();
+const directory = mkdtempSync(path.join(tmpdir(), 'hrm-fuzz-'));
+beforeAll(() => process.chdir(directory));
+afterAll(() => {
+  process.chdir(root);
+  rmSync(directory, { recursive: true, force: true });
+});
 
 it('names every function, class and method that the package exports', async () => {
   const named = Object.keys(await subjects());

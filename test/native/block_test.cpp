@@ -146,7 +146,7 @@ template <class T> void check_loop(const oracle::Shape &s, int64_t batch, const 
     Aligned<T> work(hrm::cpu::loop_workspace_bytes(tables.shape, nThreads) / sizeof(T));
     hrm::cpu::run_loop<T>(pool,
                           {tables.shape, batch, cycles.h, cycles.l, cycles.skipped, 1, 2, hLayers.data(),
-                           lLayers.data(), s.seqLen, oldH.data(), oldL.data(), x.data(), h.data(), l.data()},
+                           lLayers.data(), s.S, oldH.data(), oldL.data(), x.data(), h.data(), l.data()},
                           work.data);
     h.insert(h.end(), l.begin(), l.end());
     if (first.empty()) {
