@@ -83,7 +83,7 @@ napi_value get_num_threads(napi_env env, napi_callback_info info) {
   });
 }
 
-napi_value describe(napi_env env, const CpuLimits &limits) {
+napi_value limits_object(napi_env env, const CpuLimits &limits) {
   napi_value result, none;
   check(napi_create_object(env, &result), "create object");
   check(napi_get_null(env, &none), "null");
@@ -106,7 +106,7 @@ napi_value cpu_limits_of(napi_env env, napi_callback_info info) {
     std::vector<int> cpus(static_cast<size_t>(to_int(env, argv[1], "cpuLimits", "n", 0, kMaxThreads)));
     for (size_t i = 0; i < cpus.size(); ++i)
       cpus[i] = static_cast<int>(i);
-    return describe(env, cpu_limits(root, cpus));
+    return limits_object(env, cpu_limits(root, cpus));
   });
 }
 
@@ -122,7 +122,7 @@ napi_value native_info(napi_env env, napi_callback_info callback) {
     set_named(env, result, "cpu", from_string(env, cpu::cpu_name()));
     set_named(env, result, "compiler", from_string(env, __VERSION__));
     set_number(env, result, "hardwareThreads", std::thread::hardware_concurrency());
-    set_named(env, result, "cpus", describe(env, state.cpus));
+    set_named(env, result, "cpus", limits_object(env, state.cpus));
     set_number(env, result, "environments", state.environments);
     set_number(env, result, "threads", state.context.pool->nThreads());
     set_number(env, result, "physicalMemoryBytes", static_cast<double>(physical_memory()));

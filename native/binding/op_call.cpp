@@ -87,9 +87,7 @@ Span span_of(const Tensor &t) {
   return span;
 }
 
-bool overlaps(const Span &a, const Span &b) {
-  return a.storage == b.storage && a.first <= b.last && b.first <= a.last;
-}
+bool overlaps(const Span &a, const Span &b) { return a.storage == b.storage && a.first <= b.last && b.first <= a.last; }
 
 // Only expand makes several elements of one number in memory, with a stride of 0.
 void require_distinct_elements(const char *op, const char *name, const Tensor &t) {
@@ -123,8 +121,8 @@ void separate_inputs(EnvState &state, const Schema &schema, const char *op) {
   std::sort(state.written.begin(), state.written.end(), before);
   for (size_t i = 1; i < state.written.size(); ++i)
     if (overlaps(state.written[i - 1], state.written[i]))
-      fail(Code::kArgument, op, ": the tensors that it writes must not share memory, two of the ",
-           state.written.size(), " do");
+      fail(Code::kArgument, op, ": the tensors that it writes must not share memory, two of the ", state.written.size(),
+           " do");
   each(false, [&](const char *, const Tensor *&t) {
     const Span span = span_of(*t);
     // The last that begins before the end of this one: those written do not overlap each other.
