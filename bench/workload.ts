@@ -32,7 +32,10 @@ export interface Size {
 
 const LEARNING_RATE = 1e-4;
 
-export function configOf({ hidden, layers, heads, seq, vocab }: Size, settings: Partial<ModelSettings> = {}): ModelConfig {
+export function configOf(
+  { hidden, layers, heads, seq, vocab }: Size,
+  settings: Partial<ModelSettings> = {},
+): ModelConfig {
   return modelConfig({
     hidden,
     nHeads: heads,

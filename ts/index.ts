@@ -8,8 +8,8 @@ export type { DataArray, DType } from './tensor/dtype';
 export { withoutHostReads } from './tensor/host_reads';
 export { tensor, full, zeros, ones, type NestedArray, type TensorData, type TensorOptions } from './tensor/create';
 export { Tensor } from './tensor/tensor';
-export type { OpMethods } from './ops/methods';
-export type { OpName } from './native/schema.gen';
+export type { OpMethod, OpMethods } from './ops/methods';
+export type { OpName, OpSchemas } from './native/schema.gen';
 export { tidy, tidyAsync, keep } from './tensor/scope';
 export { backward, grad, valueAndGrad, vjp, type BackwardOptions } from './autograd/tape';
 export { noGrad, enableGrad, isGradEnabled } from './autograd/no_grad';
@@ -91,11 +91,18 @@ export { Hrm, type Heads } from './hrm/model';
 export { actStep, initialCarry, type ActOptions, type BatchTensors, type Carry, type StepOutputs } from './hrm/act';
 export { actLoss, IGNORE_LABEL, METRIC_NAMES, type LossResult, type MetricName } from './hrm/loss';
 export { train, type RunStart, type TrainOptions, type TrainResult } from './train/train';
+export type { ConfigChange } from './train/resume';
 export { evaluate, type EvaluateOptions, type Evaluation } from './train/evaluate';
 export { solve, type Solution, type SolveOptions, type SolveSegment } from './train/solve';
 export { loadModel, type LoadedModel } from './train/load_model';
-export { openRunData, type OverlapGuard, type RunData, type SudokuRunSplits } from './train/run_data';
-export type { Checkpoint } from './io/checkpoint_store';
+export {
+  openRunData,
+  type OpenDataOptions,
+  type OverlapGuard,
+  type RunData,
+  type SudokuRunSplits,
+} from './train/run_data';
+export type { Checkpoint, CheckpointFile } from './io/checkpoint_store';
 export type { RunEvaluation, RunEvents, RunStatus } from './train/trainer';
 export { batchTensors, type StepReport } from './train/step';
 export { configKeys, parseConfig, type ConfigLayer, type ConfigValues, type RunConfig } from './train/config';

@@ -69,8 +69,10 @@ const functions = {
   ...{ matmul },
 };
 
-type Method<F> = F extends (x: Tensor, ...rest: infer Rest) => infer Result ? (...rest: Rest) => Result : never;
-export type OpMethods = { [K in keyof typeof functions]: Method<(typeof functions)[K]> };
+export type OpMethod<F> = F extends (x: Tensor, ...rest: infer Rest) => infer Result
+  ? (...rest: Rest) => Result
+  : never;
+export type OpMethods = { [K in keyof typeof functions]: OpMethod<(typeof functions)[K]> };
 
 declare module '../tensor/tensor' {
   interface Tensor extends OpMethods {
