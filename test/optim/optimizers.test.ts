@@ -8,7 +8,6 @@ import {
   mul,
   narrow,
   noGrad,
-  ShapeError,
   sum,
   type Tensor,
   tensor,
@@ -254,7 +253,8 @@ describe('updates of tensors that share memory', () => {
     const run = (m: Tensor, v: Tensor) => () => {
       adamAtan2_({ parameters: [zeros([3])], m: [m], v: [v], gradients: [zeros([3])] }, scalars(), betas);
     };
-    expect(run(whole, whole)).toThrow(ShapeError);
+    const both = zeros([3]);
+    expect(run(both, both)).toThrow(ArgumentError);
     const part = (start: number): Tensor => narrow(whole, 0, start, 3);
     expect(run(part(0), part(2))).toThrow(ArgumentError);
     expect(run(part(0), part(2))).toThrow(/^AdamATan2.step: .*share memory/);
