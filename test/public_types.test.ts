@@ -26,7 +26,7 @@ function unexported(entry: string, text?: string): string[] {
     types: ['node'],
   };
   const host = ts.createCompilerHost(options);
-  const { getSourceFile } = host;
+  const getSourceFile = host.getSourceFile.bind(host);
   if (text !== undefined)
     host.getSourceFile = (file, ...rest) =>
       file === entry ? ts.createSourceFile(file, text, ts.ScriptTarget.ES2023, true) : getSourceFile(file, ...rest);
