@@ -3,19 +3,34 @@ import './ops/methods';
 export * from './error';
 export { memory, resetPeakMemory, trimMemory, setMemoryLimit, setNumThreads, getNumThreads } from './native/runtime';
 export type { MemoryInfo } from './native/runtime';
-export { setLeakMode, liveTensors } from './tensor/lifetime';
+export { setLeakMode, liveTensors, type LiveTensor } from './tensor/lifetime';
+export type { DataArray, DType } from './tensor/dtype';
 export { withoutHostReads } from './tensor/host_reads';
-export { tensor, full, zeros, ones } from './tensor/create';
+export { tensor, full, zeros, ones, type NestedArray, type TensorData, type TensorOptions } from './tensor/create';
 export { Tensor } from './tensor/tensor';
+export type { OpMethod, OpMethods } from './ops/methods';
+export type { OpName, OpSchemas } from './native/schema.gen';
 export { tidy, tidyAsync, keep } from './tensor/scope';
-export { backward, grad, valueAndGrad, vjp } from './autograd/tape';
+export { backward, grad, valueAndGrad, vjp, type BackwardOptions } from './autograd/tape';
 export { noGrad, enableGrad, isGradEnabled } from './autograd/no_grad';
 export { add, add_, div, div_, mul, mul_, neg, neg_, sub, sub_, type Operand } from './ops/arithmetic';
 export { cast, clone, contiguous, copy_, detach, fill_, zero_ } from './ops/cast';
 export { eq, ge, gt, isFinite, le, logicalAnd, logicalNot, logicalOr, logicalXor, lt, ne } from './ops/compare';
 export { matmul } from './ops/matmul';
 export { maximum, minimum, pow, pow_, square } from './ops/power';
-export { all, any, max, mean, min, sum, variance } from './ops/reduce';
+export {
+  all,
+  any,
+  max,
+  mean,
+  min,
+  std,
+  sum,
+  variance,
+  type ReduceDims,
+  type ReduceOptions,
+  type VarOptions,
+} from './ops/reduce';
 export { broadcastTo, expand, flatten, permute, reshape, squeeze, transpose, unsqueeze } from './ops/reshape';
 export { narrow, select, slice, type Range } from './ops/slice';
 export { concat, pad, split, stack, unbind } from './ops/concat';
@@ -29,7 +44,7 @@ export { rmsNorm } from './ops/rms_norm';
 export { rope, ropeTables } from './ops/rope';
 export { swiglu } from './ops/swiglu';
 export { attention, type AttentionOptions } from './ops/attention';
-export { argmax, logSoftmax, logsumexp, softmax } from './ops/softmax';
+export { argmax, argmin, logSoftmax, logsumexp, softmax } from './ops/softmax';
 export {
   abs,
   clamp,
@@ -38,11 +53,13 @@ export {
   cos,
   exp,
   exp_,
+  floor,
   gelu,
   type GeluOptions,
   log,
   reciprocal,
   relu,
+  round,
   rsqrt,
   sigmoid,
   sign,
@@ -57,10 +74,12 @@ export * from './data';
 export { crossEntropy, logStablemax, type CrossEntropyOptions, type Reduction } from './ops/cross_entropy';
 export { bceWithLogits } from './ops/bce_with_logits';
 export { level, composedLevel, type BlockOptions, type BlockWeights } from './ops/level';
+export type { AttentionWeights, SequenceMlpWeights } from './ops/block';
 export { lLoop, composedLLoop, type LoopOptions, type States } from './ops/l_loop';
 export { demandFused, fallbackCounts, resetFallbackCounts } from './ops/fused';
-export { AdamATan2 } from './optim/adam_atan2';
+export { AdamATan2, type AdamOptions } from './optim/adam_atan2';
 export { SparseSignSGD } from './optim/sign_sgd';
+export type { NamedTensor } from './optim/state';
 export { Ema } from './optim/ema';
 export { learningRate, type ScheduleOptions } from './optim/schedule';
 export { Module } from './nn/module';
@@ -72,10 +91,18 @@ export { Hrm, type Heads } from './hrm/model';
 export { actStep, initialCarry, type ActOptions, type BatchTensors, type Carry, type StepOutputs } from './hrm/act';
 export { actLoss, IGNORE_LABEL, METRIC_NAMES, type LossResult, type MetricName } from './hrm/loss';
 export { train, type RunStart, type TrainOptions, type TrainResult } from './train/train';
+export type { ConfigChange } from './train/resume';
 export { evaluate, type EvaluateOptions, type Evaluation } from './train/evaluate';
 export { solve, type Solution, type SolveOptions, type SolveSegment } from './train/solve';
 export { loadModel, type LoadedModel } from './train/load_model';
-export { openRunData, type RunData } from './train/run_data';
+export {
+  openRunData,
+  type OpenDataOptions,
+  type OverlapGuard,
+  type RunData,
+  type SudokuRunSplits,
+} from './train/run_data';
+export type { Checkpoint, CheckpointFile } from './io/checkpoint_store';
 export type { RunEvaluation, RunEvents, RunStatus } from './train/trainer';
 export { batchTensors, type StepReport } from './train/step';
 export { configKeys, parseConfig, type ConfigLayer, type ConfigValues, type RunConfig } from './train/config';

@@ -1,6 +1,5 @@
 // Entry point of the addon: one EnvState per environment, its functions as the exports.
-#include <algorithm>
-#include <atomic>
+#include <cmath>
 #include <string>
 #include <thread>
 
@@ -70,6 +69,7 @@ napi_value set_num_threads(napi_env env, napi_callback_info info) {
     napi_value argv[1];
     EnvState &state = state_of(env, info, &argc, argv);
     state.context.set_threads(static_cast<int>(to_int(env, argv[0], "setNumThreads", "n", 1, kMaxThreads)));
+    state.default_threads = false;
     return nullptr;
   });
 }
@@ -77,12 +77,44 @@ napi_value set_num_threads(napi_env env, napi_callback_info info) {
 napi_value get_num_threads(napi_env env, napi_callback_info info) {
   return guarded(env, [&] {
     size_t argc = 0;
-    return from_double(env, state_of(env, info, &argc, nullptr).context.pool->nThreads());
+    EnvState &state = state_of(env, info, &argc, nullptr);
+    state.share_threads();
+    return from_double(env, state.context.pool->nThreads());
   });
 }
 
-napi_value native_info(napi_env env, napi_callback_info) {
+napi_value limits_object(napi_env env, const CpuLimits &limits) {
+  napi_value result, none;
+  check(napi_create_object(env, &result), "create object");
+  check(napi_get_null(env, &none), "null");
+  set_number(env, result, "affinity", limits.affinity);
+  set_number(env, result, "cores", limits.cores);
+  set_named(env, result, "quota", std::isfinite(limits.quota) ? from_double(env, limits.quota) : none);
+  set_number(env, result, "threads", limits.threads());
+  return result;
+}
+
+// cpuLimits(root, n): what cpu_limits would find for CPUs 0..n-1 under another root folder
+napi_value cpu_limits_of(napi_env env, napi_callback_info info) {
   return guarded(env, [&] {
+    size_t argc = 2;
+    napi_value argv[2];
+    state_of(env, info, &argc, argv);
+    char root[4096];
+    if (napi_get_value_string_utf8(env, argv[0], root, sizeof root, nullptr) != napi_ok)
+      fail(Code::kArgument, "cpuLimits: root must be a string, got ", describe(env, argv[0]));
+    std::vector<int> cpus(static_cast<size_t>(to_int(env, argv[1], "cpuLimits", "n", 0, kMaxThreads)));
+    for (size_t i = 0; i < cpus.size(); ++i)
+      cpus[i] = static_cast<int>(i);
+    return limits_object(env, cpu_limits(root, cpus));
+  });
+}
+
+napi_value native_info(napi_env env, napi_callback_info callback) {
+  return guarded(env, [&] {
+    size_t argc = 0;
+    EnvState &state = state_of(env, callback, &argc, nullptr);
+    state.share_threads();
     napi_value result;
     check(napi_create_object(env, &result), "create object");
     set_named(env, result, "isa", from_string(env, cpu::isa_name(cpu::isa())));
@@ -90,24 +122,19 @@ napi_value native_info(napi_env env, napi_callback_info) {
     set_named(env, result, "cpu", from_string(env, cpu::cpu_name()));
     set_named(env, result, "compiler", from_string(env, __VERSION__));
     set_number(env, result, "hardwareThreads", std::thread::hardware_concurrency());
+    set_named(env, result, "cpus", limits_object(env, state.cpus));
+    set_number(env, result, "environments", state.environments);
+    set_number(env, result, "threads", state.context.pool->nThreads());
     set_number(env, result, "physicalMemoryBytes", static_cast<double>(physical_memory()));
     set_number(env, result, "defaultMemoryLimitBytes", static_cast<double>(default_memory_limit()));
     return result;
   });
 }
 
-// The one thing environments share: how many of them there are, so that they do not all start a thread per core.
-std::atomic<int> live_environments{0};
-
-int default_threads() {
-  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  return std::max(1, cores / std::max(1, live_environments.load()));
-}
-
 napi_value init(napi_env env, napi_value exports) {
   return guarded(env, [&] {
     ++live_environments;
-    auto *state = new EnvState(default_memory_limit(), default_threads());
+    auto *state = new EnvState(default_memory_limit(), cpu_limits("", affinity_cpus()));
     // Instance data made first is finalized last, after every tensor's finalizer has used the state.
     check(napi_set_instance_data(
               env, state,
@@ -127,6 +154,7 @@ napi_value init(napi_env env, napi_value exports) {
         {"setMemoryLimit", set_memory_limit},
         {"setNumThreads", set_num_threads},
         {"getNumThreads", get_num_threads},
+        {"cpuLimits", cpu_limits_of},
         {"info", native_info},
     };
     for (const auto &[name, callback] : functions)

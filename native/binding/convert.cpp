@@ -1,6 +1,7 @@
 #include "binding/convert.h"
 
 #include <cmath>
+#include <sstream>
 
 namespace hrm::binding {
 
@@ -12,10 +13,52 @@ napi_valuetype type_of(napi_env env, napi_value value) {
 }
 } // namespace
 
+std::string describe(napi_env env, napi_value value) {
+  constexpr size_t kShown = 40;
+  switch (type_of(env, value)) {
+  case napi_undefined:
+    return "undefined";
+  case napi_null:
+    return "null";
+  case napi_boolean: {
+    bool flag = false;
+    napi_get_value_bool(env, value, &flag);
+    return flag ? "true" : "false";
+  }
+  case napi_number: {
+    double number = 0;
+    napi_get_value_double(env, value, &number);
+    std::ostringstream out;
+    out.precision(17);
+    out << number;
+    return out.str();
+  }
+  case napi_string: {
+    char text[kShown + 1] = {};
+    napi_get_value_string_utf8(env, value, text, sizeof text, nullptr);
+    return '"' + std::string(text) + '"';
+  }
+  case napi_symbol:
+    return "a symbol";
+  case napi_function:
+    return "a function";
+  case napi_bigint:
+    return "a bigint";
+  default: {
+    bool is_array = false;
+    uint32_t length = 0;
+    if (napi_is_array(env, value, &is_array) == napi_ok && is_array &&
+        napi_get_array_length(env, value, &length) == napi_ok)
+      return "an array of length " + std::to_string(length);
+    return "an object";
+  }
+  }
+}
+
 double to_double(napi_env env, napi_value value, const char *op, const char *name) {
   double number;
   if (napi_get_value_double(env, value, &number) != napi_ok)
-    fail(Code::kArgument, op, ": ", name, " must be a number");
+    fail(Code::kArgument, op, ": ", name, " must be a number, got ", describe(env, value));
   return number;
 }
 
@@ -29,7 +72,7 @@ int64_t to_int(napi_env env, napi_value value, const char *op, const char *name,
 bool to_bool(napi_env env, napi_value value, const char *op, const char *name) {
   bool flag;
   if (napi_get_value_bool(env, value, &flag) != napi_ok)
-    fail(Code::kArgument, op, ": ", name, " must be a boolean");
+    fail(Code::kArgument, op, ": ", name, " must be a boolean, got ", describe(env, value));
   return flag;
 }
 
@@ -38,7 +81,7 @@ Dims to_dims(napi_env env, napi_value value, const char *op, const char *name) {
   check(napi_is_array(env, value, &is_array), "isArray");
   uint32_t length = 0;
   if (!is_array || napi_get_array_length(env, value, &length) != napi_ok)
-    fail(Code::kArgument, op, ": ", name, " must be an array of integers");
+    fail(Code::kArgument, op, ": ", name, " must be an array of integers, got ", describe(env, value));
   if (length > kMaxRank)
     fail(Code::kShape, op, ": ", name, " has ", length, " entries, a tensor has at most ", kMaxRank, " dimensions");
   Dims dims;
@@ -57,7 +100,7 @@ DType to_dtype(napi_env env, napi_value value, const char *op, const char *name)
 const Tensor &to_tensor(napi_env env, EnvState &state, napi_value value, const char *op, const char *name) {
   double id;
   if (napi_get_value_double(env, value, &id) != napi_ok)
-    fail(Code::kArgument, op, ": ", name, " must be a tensor");
+    fail(Code::kArgument, op, ": ", name, " must be a tensor, got ", describe(env, value));
   const Tensor *tensor = id >= 0 && id <= static_cast<double>(kMaxSize) && id == std::floor(id)
                              ? state.handles.find(static_cast<uint64_t>(id))
                              : nullptr;

@@ -17,6 +17,9 @@ inline void check(napi_status status, const char *what) {
     fail(Code::kNative, what, ": N-API status ", static_cast<int>(status));
 }
 
+// Short text of a value for an error message; runs no JavaScript.
+std::string describe(napi_env env, napi_value value);
+
 double to_double(napi_env env, napi_value value, const char *op, const char *name);
 int64_t to_int(napi_env env, napi_value value, const char *op, const char *name, int64_t min = -kMaxSize,
                int64_t max = kMaxSize);

@@ -1,4 +1,6 @@
 #pragma once
+#include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -7,6 +9,7 @@
 #include "binding/napi.h"
 
 #include "core/context.h"
+#include "core/cpu_limits.h"
 #include "ops/registry.h"
 
 namespace hrm::binding {
@@ -21,7 +24,8 @@ public:
     uint32_t slot;
     if (free_.empty()) {
       if (slots_.size() >> kSlotBits)
-        fail(Code::kOutOfMemory, "more than ", slots_.size(), " live tensors");
+        fail(Code::kOutOfMemory, "at most ", slots_.size(),
+             " tensors can live at once, and as many do; dispose() some");
       slot = static_cast<uint32_t>(slots_.size());
       slots_.emplace_back();
     } else {
@@ -78,17 +82,46 @@ struct OpFunction {
   OpMode mode = OpMode::kNew;
 };
 
+// The one thing environments share: how many of them there are, so that they do not all start a thread per core.
+inline std::atomic<int> live_environments{0};
+
+// Where a tensor lies in its storage: the elements first..last, those between its own included.
+struct Span {
+  const Storage *storage;
+  int64_t first, last;
+};
+
 // Everything of one environment (main thread or worker). Deleted by the instance-data finalizer, which Node runs after
 // the finalizers of all objects of the environment.
 struct EnvState {
-  EnvState(size_t memory_limit, int n_threads) : context(memory_limit, n_threads) {}
+  EnvState(size_t memory_limit, const CpuLimits &limits)
+      : cpus(limits), context(memory_limit, limits.threads()), environments(1) {
+    share_threads();
+  }
 
+  // Until setNumThreads, an environment's threads are its part of the process's: checked before every op, because other
+  // environments come and go. Results do not depend on it.
+  void share_threads() {
+    const int n = live_environments.load(std::memory_order_relaxed);
+    if (n == environments)
+      return;
+    environments = n;
+    const int n_threads = std::max(1, cpus.threads() / std::max(1, n));
+    if (default_threads && n_threads != context.pool->nThreads())
+      context.set_threads(n_threads);
+  }
+
+  const CpuLimits cpus;
   Context context;
+  // Among how many environments the threads are divided.
+  int environments;
+  bool default_threads = true;
   HandleTable handles;
   // Reused by every op call: no allocation on the op path.
   Args args;
   std::deque<Tensor> temporaries;
   std::vector<Tensor> outputs;
+  std::vector<Span> written;
   std::deque<OpFunction> functions;
   // What V8 has been told of native memory. Telling it costs more than an add, so it is told in steps.
   int64_t reported_bytes = 0;

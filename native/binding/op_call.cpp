@@ -1,5 +1,8 @@
 #include "binding/op_call.h"
 
+#include <algorithm>
+#include <functional>
+
 #include "binding/convert.h"
 
 namespace hrm::binding {
@@ -35,7 +38,7 @@ void read_inputs(napi_env env, EnvState &state, const Schema &schema, const char
       uint32_t length = 0;
       check(napi_is_array(env, argv[i], &is_array), "isArray");
       if (!is_array || napi_get_array_length(env, argv[i], &length) != napi_ok)
-        fail(Code::kArgument, op, ": ", spec.name, " must be an array of tensors");
+        fail(Code::kArgument, op, ": ", spec.name, " must be an array of tensors, got ", describe(env, argv[i]));
       for (uint32_t j = 0; j < length; ++j) {
         napi_value item;
         check(napi_get_element(env, argv[i], j, &item), "array element");
@@ -64,7 +67,8 @@ void normalize_inputs(EnvState &state, const Schema &schema, const char *op) {
       const Tensor *&t = args.tensors()[static_cast<size_t>(index)];
       if (spec.mutated) {
         if (!spec.strided && !t->contiguous())
-          fail(Code::kShape, op, ": ", spec.name, " is written in place and must be contiguous");
+          fail(Code::kShape, op, ": ", spec.name, " is written in place and must be contiguous, got shape ", t->shape,
+               " with strides ", t->strides);
       } else if (schema.promotion != Promotion::kNone && t->dtype != common) {
         t = temporary(state, converted(state, *t, common));
       } else if (!spec.strided && !t->contiguous()) {
@@ -74,11 +78,64 @@ void normalize_inputs(EnvState &state, const Schema &schema, const char *op) {
   }
 }
 
-bool overlaps(const Tensor &a, const Tensor &b) { return a.storage.get() == b.storage.get(); }
+Span span_of(const Tensor &t) {
+  Span span{t.storage.get(), t.offset, t.offset};
+  for (int d = 0; d < t.shape.rank; ++d) {
+    const int64_t reach = (t.shape[d] - 1) * t.strides[d];
+    (reach < 0 ? span.first : span.last) += reach;
+  }
+  return span;
+}
+
+bool overlaps(const Span &a, const Span &b) { return a.storage == b.storage && a.first <= b.last && b.first <= a.last; }
+
+// Only expand makes several elements of one number in memory, with a stride of 0.
+void require_distinct_elements(const char *op, const char *name, const Tensor &t) {
+  for (int d = 0; d < t.shape.rank; ++d)
+    if (t.shape[d] > 1 && t.strides[d] == 0 && t.size() > 0)
+      fail(Code::kShape, op, ": ", name, " of shape ", t.shape, " is an expanded view, the ", t.shape[d],
+           " elements along dim ", d, " are one in memory and cannot be written apart; clone() it first");
+}
+
+// What an op reads must not change while it writes: inputs that share memory with a mutated one are copied first. Two
+// mutated ones must not share any.
+void separate_inputs(EnvState &state, const Schema &schema, const char *op) {
+  Args &args = state.args;
+  state.written.clear();
+  const auto each = [&](bool mutated, auto &&visit) {
+    size_t index = 0;
+    for (size_t slot = 0; slot < schema.inputs.size(); ++slot)
+      for (int i = 0; i < args.count(static_cast<int>(slot)); ++i, ++index)
+        if (schema.inputs[slot].mutated == mutated && args.tensors()[index]->size() > 0)
+          visit(schema.inputs[slot].name, args.tensors()[index]);
+  };
+  each(true, [&](const char *name, const Tensor *t) {
+    require_distinct_elements(op, name, *t);
+    state.written.push_back(span_of(*t));
+  });
+  if (state.written.empty())
+    return;
+  const auto before = [](const Span &a, const Span &b) {
+    return a.storage != b.storage ? std::less<>{}(a.storage, b.storage) : a.first < b.first;
+  };
+  std::sort(state.written.begin(), state.written.end(), before);
+  for (size_t i = 1; i < state.written.size(); ++i)
+    if (overlaps(state.written[i - 1], state.written[i]))
+      fail(Code::kArgument, op, ": the tensors that it writes must not share memory, two of the ", state.written.size(),
+           " do");
+  each(false, [&](const char *, const Tensor *&t) {
+    const Span span = span_of(*t);
+    // The last that begins before the end of this one: those written do not overlap each other.
+    auto next = std::upper_bound(state.written.begin(), state.written.end(), Span{span.storage, span.last, 0}, before);
+    if (next != state.written.begin() && overlaps(*--next, span))
+      t = temporary(state, converted(state, *t, t->dtype));
+  });
+}
 
 void run(EnvState &state, const OpFunction &function, const void *attrs, const Tensor *target) {
   const OpEntry &op = *function.op;
   normalize_inputs(state, op.schema, op.name);
+  separate_inputs(state, op.schema, op.name);
   Plan plan = op.schema.rule(state.args, attrs);
   state.outputs.clear();
   if (target != nullptr) {
@@ -87,9 +144,10 @@ void run(EnvState &state, const OpFunction &function, const void *attrs, const T
       fail(Code::kShape, op.name, "_: the result has shape ", meta.shape, ", the tensor written to ", target->shape);
     if (meta.dtype != target->dtype)
       fail(Code::kDType, op.name, "_: the result is ", meta.dtype, ", the tensor written to is ", target->dtype);
-    // Another view of the target's storage is read while it is written: read a copy instead.
+    require_distinct_elements(op.name, "the tensor written to", *target);
+    // Another view of the target's memory is read while it is written: read a copy instead.
     for (const Tensor *&t : state.args.tensors())
-      if (overlaps(*t, *target) &&
+      if (t->size() > 0 && overlaps(span_of(*t), span_of(*target)) &&
           !(t->offset == target->offset && t->strides == target->strides && t->shape == target->shape))
         t = temporary(state, converted(state, *t, t->dtype));
     state.outputs.push_back(*target);
@@ -141,6 +199,7 @@ napi_value call_op(napi_env env, napi_callback_info info) {
   EnvState &state = *function.state;
   return guarded(env, [&]() -> napi_value {
     Cleanup cleanup{state};
+    state.share_threads();
     const bool is_view = function.mode == OpMode::kView;
     const char *name = is_view ? function.view->name : function.op->name;
     const std::vector<AttrSpec> &attr_specs = is_view ? function.view->attrs : function.op->schema.attrs;

@@ -44,7 +44,8 @@ napi_value write(napi_env env, napi_callback_info info) {
     size_t n_bytes;
     const void *data = view_bytes(env, args[1], "write", tensor, &n_bytes);
     if (!tensor.contiguous())
-      fail(Code::kShape, "write: the tensor must be contiguous");
+      fail(Code::kShape, "write: the tensor must be contiguous, got shape ", tensor.shape, " with strides ",
+           tensor.strides);
     tensor.storage->begin_write();
     if (n_bytes > 0)
       std::memcpy(tensor.raw(), data, n_bytes);
@@ -110,6 +111,17 @@ napi_value version(napi_env env, napi_callback_info info) {
         env, static_cast<double>(to_tensor(env, *args.state, args[0], "version", "tensor").storage->version()));
   });
 }
+// isLive(id): false for a number that is no tensor's, or no more
+napi_value is_live(napi_env env, napi_callback_info info) {
+  return guarded(env, [&] {
+    const Arguments<1> args(env, info, "isLive");
+    const int64_t id = to_int(env, args[0], "isLive", "tensor");
+    napi_value result;
+    check(napi_get_boolean(env, id >= 0 && args.state->handles.find(static_cast<uint64_t>(id)) != nullptr, &result),
+          "boolean");
+    return result;
+  });
+}
 napi_value is_contiguous(napi_env env, napi_callback_info info) {
   return guarded(env, [&] {
     const Arguments<1> args(env, info, "isContiguous");
@@ -157,7 +169,7 @@ void *view_bytes(napi_env env, napi_value value, const char *op, const Tensor &t
   bool is_view = false;
   check(napi_is_typedarray(env, value, &is_view), "isTypedArray");
   if (!is_view)
-    fail(Code::kArgument, op, ": data must be a typed array");
+    fail(Code::kArgument, op, ": data must be a typed array, got ", describe(env, value));
   napi_typedarray_type type;
   size_t length;
   void *data;
@@ -165,9 +177,13 @@ void *view_bytes(napi_env env, napi_value value, const char *op, const Tensor &t
   // By napi_typedarray_type; later kinds of typed array are refused.
   constexpr size_t widths[] = {1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8};
   *n_bytes = static_cast<size_t>(tensor.size()) * item_size(tensor.dtype);
-  if (static_cast<size_t>(type) >= sizeof widths / sizeof *widths || length * widths[type] != *n_bytes)
+  const bool known = static_cast<size_t>(type) < sizeof widths / sizeof *widths;
+  if (!known)
+    fail(Code::kArgument, op, ": data must be a typed array of at most 8 bytes an element, got N-API's type ",
+         static_cast<int>(type));
+  if (length * widths[type] != *n_bytes)
     fail(Code::kShape, op, ": the tensor of shape ", tensor.shape, " and dtype ", tensor.dtype, " has ", *n_bytes,
-         " bytes, the typed array differs");
+         " bytes, got a typed array of ", length * widths[type]);
   return data;
 }
 
@@ -189,6 +205,7 @@ void export_tensors(napi_env env, EnvState &state, napi_value exports) {
       {"dtype", dtype},
       {"version", version},
       {"isContiguous", is_contiguous},
+      {"isLive", is_live},
       {"sameStorage", same_storage},
       {"isExclusive", is_exclusive},
       {"readAsync", read_async},

@@ -64,7 +64,7 @@ void Allocator::note_allocation() {
 
 void *Allocator::allocate(size_t n_bytes) {
   if (n_bytes > (SIZE_MAX >> 4))
-    fail(Code::kOutOfMemory, "cannot allocate ", n_bytes, " bytes");
+    fail(Code::kOutOfMemory, "cannot allocate ", n_bytes, " bytes: the memory limit is ", limit_, " bytes");
   const size_t size = size_class(n_bytes);
   void *block = nullptr;
   if (live_ + size <= limit_) {

@@ -21,16 +21,22 @@ HRM_SCHEMA(logsumexp) { return along_dim<ops::logsumexp::rule>({in("x")}); }
 HRM_SCHEMA(softmax_grad) { return along_dim<ops::softmax_grad::rule>({in("dy"), in("y")}); }
 HRM_SCHEMA(log_softmax_grad) { return along_dim<ops::log_softmax_grad::rule>({in("dy"), in("y")}); }
 
-HRM_SCHEMA(argmax) {
-  Schema s = along_dim<ops::argmax::rule>({in("x")});
+namespace {
+template <Plan (*rule)(const Args &, const ops::DimAttrs &)> Schema arg_extreme() {
+  Schema s = along_dim<rule>({in("x")});
   s.promotion = Promotion::kNone;
   return s;
 }
+} // namespace
+
+HRM_SCHEMA(argmax) { return arg_extreme<ops::argmax::rule>(); }
+HRM_SCHEMA(argmin) { return arg_extreme<ops::argmin::rule>(); }
 
 namespace {
-template <class T> void argmax_of(Call &call) {
+// beats(a, b): a comes before b whatever their places.
+template <class T, class Beats> void arg_extreme_of(Call &call, Beats beats) {
   const Tensor &x = call.in[0];
-  const ops::AroundDim form("argmax", x.shape, call.attrs<ops::DimAttrs>().dim);
+  const ops::AroundDim form("argmax or argmin", x.shape, call.attrs<ops::DimAttrs>().dim);
   const T *in = x.data<T>();
   int32_t *out = call.out[0].data<int32_t>();
   const int64_t positions = form.outer * form.inner, n = form.n, inner = form.inner;
@@ -42,7 +48,7 @@ template <class T> void argmax_of(Call &call) {
       Acc<T> best = static_cast<Acc<T>>(*p);
       for (int64_t r = 1; r < n && best == best; ++r) {
         const Acc<T> value = static_cast<Acc<T>>(p[r * inner]);
-        if (value > best || value != value) {
+        if (beats(value, best) || value != value) {
           best = value;
           at = r;
         }
@@ -54,7 +60,14 @@ template <class T> void argmax_of(Call &call) {
 } // namespace
 
 void cpu::argmax(Call &call) {
-  dispatch_all(call.in[0].dtype, [&](auto tag) { argmax_of<typename decltype(tag)::type>(call); });
+  dispatch_all(call.in[0].dtype, [&](auto tag) {
+    arg_extreme_of<typename decltype(tag)::type>(call, [](auto a, auto b) { return a > b; });
+  });
+}
+void cpu::argmin(Call &call) {
+  dispatch_all(call.in[0].dtype, [&](auto tag) {
+    arg_extreme_of<typename decltype(tag)::type>(call, [](auto a, auto b) { return a < b; });
+  });
 }
 
 } // namespace hrm

@@ -162,6 +162,24 @@ struct sign {
     return M::select(x > T{}, M::template splat<T>(1), M::select(x < T{}, M::template splat<T>(-1), T{}));
   }
 };
+// Integers are as they are.
+struct floor {
+  template <class M, class T> HRM_HD T of(T x) const {
+    if constexpr (std::is_integral_v<T>)
+      return x;
+    else
+      return M::each([](double v) { return std::floor(v); }, x);
+  }
+};
+// Halves go to the even neighbour, the rounding mode that nobody changes.
+struct round {
+  template <class M, class T> HRM_HD T of(T x) const {
+    if constexpr (std::is_integral_v<T>)
+      return x;
+    else
+      return M::each([](double v) { return std::nearbyint(v); }, x);
+  }
+};
 struct relu {
   template <class M, class T> HRM_HD T of(T x) const { return M::select(x < T{}, T{}, x); }
 };

@@ -53,17 +53,21 @@ struct log_softmax_grad {
   static Plan rule(const Args &in, const DimAttrs &attrs) { return softmax_grad_plan("log_softmax_grad", in, attrs); }
 };
 
-// Index of the largest element along dim, the lowest of several; the first NaN where there is one. The dimension is
-// kept with size 1.
+// Index of the extreme along dim, the lowest of several; the first NaN where there is one. The dimension is kept with
+// size 1.
+inline Plan arg_extreme_plan(const char *op, const Args &in, const DimAttrs &attrs) {
+  if (AroundDim(op, in[0].shape, attrs.dim).n == 0)
+    fail(Code::kShape, op, ": needs at least one element along the dim, got shape ", in[0].shape);
+  Dims shape = in[0].shape;
+  if (shape.rank > 0)
+    shape[normalize_dim(op, attrs.dim, shape.rank)] = 1;
+  return {DType::kI32, shape};
+}
 struct argmax {
-  static Plan rule(const Args &in, const DimAttrs &attrs) {
-    if (AroundDim("argmax", in[0].shape, attrs.dim).n == 0)
-      fail(Code::kShape, "argmax: needs at least one element along the dim, got shape ", in[0].shape);
-    Dims shape = in[0].shape;
-    if (shape.rank > 0)
-      shape[normalize_dim("argmax", attrs.dim, shape.rank)] = 1;
-    return {DType::kI32, shape};
-  }
+  static Plan rule(const Args &in, const DimAttrs &attrs) { return arg_extreme_plan("argmax", in, attrs); }
+};
+struct argmin {
+  static Plan rule(const Args &in, const DimAttrs &attrs) { return arg_extreme_plan("argmin", in, attrs); }
 };
 
 } // namespace hrm::ops

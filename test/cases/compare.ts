@@ -104,7 +104,7 @@ export const whereCase = opCase<undefined>({
   gradient: true,
   refused: [
     { what: 'numbers as condition', run: () => where(tensor([1, 0]), tensor([1, 2]), 0), error: DTypeError },
-    { what: 'two numbers', run: () => where(truth(), 1, 2), error: ArgumentError },
+    { what: 'NaN as condition', run: () => where(NaN as unknown as Tensor, 1, 2), error: ArgumentError },
     { what: 'shapes that do not broadcast', run: () => where(truth(), tensor([1, 2, 3]), 0), error: ShapeError },
     { what: 'a string', run: () => where(truth(), tensor([1, 2]), 'x' as unknown as number), error: ArgumentError },
     { what: 'no condition', run: () => where(undefined as unknown as Tensor, tensor([1]), 0), error: ArgumentError },

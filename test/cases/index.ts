@@ -46,14 +46,23 @@ import { rmsNormBackwardCase, rmsNormCase } from './rms_norm';
 import { ropeCase } from './rope';
 import { swigluBackwardCase, swigluCase } from './swiglu';
 import { viewCases } from './views';
-import { allCase, anyCase, maxCase, meanCase, minCase, sumCase, varianceCase } from './reduce';
-import { argmaxCase, logSoftmaxCase, logSoftmaxGradCase, logsumexpCase, softmaxCase, softmaxGradCase } from './softmax';
+import { allCase, anyCase, maxCase, meanCase, minCase, stdCase, sumCase, varianceCase } from './reduce';
+import {
+  argmaxCase,
+  argminCase,
+  logSoftmaxCase,
+  logSoftmaxGradCase,
+  logsumexpCase,
+  softmaxCase,
+  softmaxGradCase,
+} from './softmax';
 import {
   absCase,
   clampCase,
   clampGradCase,
   cosCase,
   expCase,
+  floorCase,
   geluCase,
   geluGradCase,
   geluTanhCase,
@@ -62,6 +71,7 @@ import {
   reciprocalCase,
   reluCase,
   reluGradCase,
+  roundCase,
   rsqrtCase,
   sigmoidCase,
   sigmoidGradCase,
@@ -104,6 +114,7 @@ export const opCases: { readonly [K in OpName]: OpCase } = {
   clamp_grad: clampGradCase,
   cos: cosCase,
   exp: expCase,
+  floor: floorCase,
   gelu: geluCase,
   gelu_grad: geluGradCase,
   gelu_tanh: geluTanhCase,
@@ -111,6 +122,7 @@ export const opCases: { readonly [K in OpName]: OpCase } = {
   log: logCase,
   relu: reluCase,
   relu_grad: reluGradCase,
+  round: roundCase,
   rsqrt: rsqrtCase,
   sigmoid: sigmoidCase,
   sigmoid_grad: sigmoidGradCase,
@@ -123,6 +135,7 @@ export const opCases: { readonly [K in OpName]: OpCase } = {
   tanh_grad: tanhGradCase,
   // reductions
   argmax: argmaxCase,
+  argmin: argminCase,
   log_softmax: logSoftmaxCase,
   log_softmax_grad: logSoftmaxGradCase,
   logsumexp: logsumexpCase,
@@ -186,6 +199,7 @@ export const composedCases: Readonly<Record<string, OpCase>> = {
   logStablemax: logStablemaxCase,
   reciprocal: reciprocalCase,
   square: squareCase,
+  std: stdCase,
   variance: varianceCase,
 };
 

@@ -7,6 +7,7 @@ import {
   mean,
   min,
   ShapeError,
+  std,
   sum,
   type Tensor,
   tensor,
@@ -157,24 +158,34 @@ const spreadOf = (values: readonly number[], correction: number, round: Round): 
   );
   return squares / Math.max(0, values.length - correction);
 };
-export const varianceCase = opCase<ReduceSampleOptions & { correction?: number }>({
-  call: ([x], { dims, ...options }) => variance(x as Tensor, dims, options),
-  reference: ([x], options, round) =>
-    reduceOver(x as Arr, listOf(options), options.keepdim ?? false, (values) =>
-      spreadOf(values, options.correction ?? 1, round),
-    ),
-  // Of a single element the variance is 0 / 0 unless nothing is corrected.
-  samples: nonEmptyReductions
-    .map(({ shapes, options }) => ({ shapes, options: { ...options, correction: 0 } }))
-    .concat([
-      { shapes: [[5, 4]], options: { dims: 0, keepdim: false, correction: 1 } },
-      { shapes: [[5, 4]], options: { dims: [0, 1], keepdim: true, correction: 2 } },
-    ]),
-  dtypes: FLOATS,
-  gradient: true,
-  refused: [
-    ...reduceRefused(variance),
-    { what: 'NaN to correct by', run: () => variance(tensor([1]), 0, { correction: NaN }), error: ArgumentError },
-    { what: 'int32', run: () => variance(tensor([1], { dtype: 'int32' })), error: DTypeError },
-  ],
-});
+function spreadCase(op: typeof variance, of: (spread: number) => number): OpCase {
+  return opCase<ReduceSampleOptions & { correction?: number }>({
+    call: ([x], { dims, ...options }) => op(x as Tensor, dims, options),
+    reference: ([x], options, round) =>
+      reduceOver(x as Arr, listOf(options), options.keepdim ?? false, (values) =>
+        of(round(spreadOf(values, options.correction ?? 1, round))),
+      ),
+    // Of a single element the variance is 0 / 0 unless nothing is corrected.
+    samples: nonEmptyReductions
+      .map(({ shapes, options }) => ({ shapes, options: { ...options, correction: 0 } }))
+      .concat([
+        { shapes: [[5, 4]], options: { dims: 0, keepdim: false, correction: 1 } },
+        { shapes: [[5, 4]], options: { dims: [0, 1], keepdim: true, correction: 2 } },
+      ]),
+    dtypes: FLOATS,
+    gradient: true,
+    refused: [
+      ...reduceRefused(op),
+      { what: 'NaN to correct by', run: () => op(tensor([1]), 0, { correction: NaN }), error: ArgumentError },
+      { what: 'int32', run: () => op(tensor([1], { dtype: 'int32' })), error: DTypeError },
+    ],
+  });
+}
+export const varianceCase = spreadCase(variance, (spread) => spread);
+const stdOfAny = spreadCase(std, Math.sqrt);
+/** Of several elements: at the 0 of a single one the root has no slope. */
+export const stdCase: OpCase = {
+  ...stdOfAny,
+  samples: stdOfAny.samples.filter(({ shapes: [shape] }) => !shape!.every((n) => n === 1)),
+  smallest: 6,
+};

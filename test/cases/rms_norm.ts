@@ -44,6 +44,8 @@ const samples = SHAPES.map((shape, i): Sample<Options> => ({
 }));
 
 export const rmsNormCase = opCase<Options>({
+  // The squares do not cancel: all errors are relative to the result.
+  termScale: (_, y, i) => 4 * Math.abs(y.data[i]!),
   call: ([x], options) => rmsNorm(x as Tensor, options),
   reference: ([x], { eps = 1e-5 }, round) =>
     byRow(x as Arr, (row) => {

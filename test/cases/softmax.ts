@@ -1,4 +1,14 @@
-import { argmax, ArgumentError, logSoftmax, logsumexp, ShapeError, softmax, type Tensor, zeros } from '../../ts/index';
+import {
+  argmax,
+  argmin,
+  ArgumentError,
+  logSoftmax,
+  logsumexp,
+  ShapeError,
+  softmax,
+  type Tensor,
+  zeros,
+} from '../../ts/index';
 import type { DType } from '../../ts/tensor/dtype';
 import { logSoftmaxGradOp, softmaxGradOp } from '../../ts/ops/softmax';
 import { type Arr, arr, indicesOf, ravel, reduceOver } from '../support/arrays';
@@ -88,7 +98,11 @@ function along(op: (x: Tensor, dim: number) => Tensor, f: (values: number[], rou
   });
 }
 
-export const softmaxCase = along(softmax, softmaxOf);
+/** exp(x - m) of x in -2..2 errs by roundoffs of x - m, relative to itself. */
+export const softmaxCase: OpCase = {
+  ...along(softmax, softmaxOf),
+  termScale: (_, y, i) => 4 * Math.abs(y.data[i]!),
+};
 export const logSoftmaxCase = along(logSoftmax, (values, round) => {
   const whole = logSum(values, round);
   return values.map((x) => x - whole);
@@ -112,10 +126,18 @@ function gradientAlong(
     ],
   });
 }
-export const softmaxGradCase = gradientAlong(softmaxGradOp, (dy, y, round) => {
+const softmaxGradient = gradientAlong(softmaxGradOp, (dy, y, round) => {
   const total = dy.reduce((sum, g, i) => round(sum + round(g * (y[i] as number))), 0);
   return dy.map((g, i) => (y[i] as number) * round(g - total));
 });
+/** y times a sum of the products of all dy and y. */
+export const softmaxGradCase: OpCase = {
+  ...softmaxGradient,
+  termScale: ([dy, y], _, i) => {
+    const total = dy!.data.reduce((sum, g, j) => sum + Math.abs(g * y!.data[j]!), 0);
+    return Math.abs(y!.data[i]!) * (Math.abs(dy!.data[i]!) + total);
+  },
+};
 export const logSoftmaxGradCase = gradientAlong(logSoftmaxGradOp, (dy, y, round) => {
   const total = dy.reduce((sum, g) => round(sum + g), 0);
   return dy.map((g, i) => g - round(round(Math.exp(y[i] as number)) * total));
@@ -133,40 +155,38 @@ export const logsumexpCase = opCase<ReduceSampleOptions>({
   bench: [{ shapes: [[4096, 512]], options: { dims: -1 } }],
 });
 
-function position(values: readonly number[]): number {
-  const nan = values.findIndex(Number.isNaN);
-  return nan >= 0 ? nan : values.indexOf(Math.max(...values));
-}
-const POSITIONS = {
-  dtypes: ALL_DTYPES,
-  result: (): DType => 'int32',
-  // Few different values: there are ties.
-  value: (u: number): number => Math.floor(u * 4) / 2,
-  gradient: 'the result is an index',
-} as const;
-const nothingToTake = (dim?: number): Refused => ({
-  what: 'nothing to take',
-  run: () => argmax(zeros([2, 0]), dim),
-  error: ShapeError,
-});
+const position =
+  (best: (...values: number[]) => number) =>
+  (values: readonly number[]): number => {
+    const nan = values.findIndex(Number.isNaN);
+    return nan >= 0 ? nan : values.indexOf(best(...values));
+  };
 
 /** No dim: of the flattened tensor. */
-export const argmaxCase = opCase<{ dim?: number; keepdim: boolean }>({
-  ...POSITIONS,
-  call: ([x], { dim, keepdim }) => argmax(x as Tensor, dim, { keepdim }),
-  reference: ([x], { dim, keepdim }) => {
-    const scalar = (x as Arr).shape.length === 0;
-    return reduceOver(x as Arr, dim === undefined || scalar ? [] : [dim], keepdim, position);
-  },
-  samples: alongDim.flatMap(({ shapes, options }, i) => {
-    const empty = shapes[0]?.includes(0);
-    const along = { shapes, options: { dim: options, keepdim: i % 2 === 0 } };
-    return empty ? [along] : [along, { shapes, options: { keepdim: i % 3 === 0 } }];
-  }),
-  refused: [
-    ...unaryRefused((x) => argmax(x)),
-    ...dimRefused((x, dim) => argmax(x, dim)),
-    nothingToTake(),
-    nothingToTake(1),
-  ],
-});
+function positionCase(op: typeof argmax, best: (...values: number[]) => number): OpCase {
+  const nothingToTake = (dim?: number): Refused => ({
+    what: 'nothing to take',
+    run: () => op(zeros([2, 0]), dim),
+    error: ShapeError,
+  });
+  return opCase<{ dim?: number; keepdim: boolean }>({
+    dtypes: ALL_DTYPES,
+    result: (): DType => 'int32',
+    // Few different values: there are ties.
+    value: (u: number): number => Math.floor(u * 4) / 2,
+    gradient: 'the result is an index',
+    call: ([x], { dim, keepdim }) => op(x as Tensor, dim, { keepdim }),
+    reference: ([x], { dim, keepdim }) => {
+      const scalar = (x as Arr).shape.length === 0;
+      return reduceOver(x as Arr, dim === undefined || scalar ? [] : [dim], keepdim, position(best));
+    },
+    samples: alongDim.flatMap(({ shapes, options }, i) => {
+      const empty = shapes[0]?.includes(0);
+      const along = { shapes, options: { dim: options, keepdim: i % 2 === 0 } };
+      return empty ? [along] : [along, { shapes, options: { keepdim: i % 3 === 0 } }];
+    }),
+    refused: [...unaryRefused((x) => op(x)), ...dimRefused((x, dim) => op(x, dim)), nothingToTake(), nothingToTake(1)],
+  });
+}
+export const argmaxCase = positionCase(argmax, Math.max);
+export const argminCase = positionCase(argmin, Math.min);

@@ -18,6 +18,7 @@ function elements(gateUp: Arr, f: (gate: number, up: number, flat: number) => re
 }
 
 export const swigluCase = opCase<undefined>({
+  termScale: (_, y, i) => Math.abs(y.data[i]!),
   call: ([gateUp]) => swiglu(gateUp as Tensor),
   reference: ([gateUp], _options, round) => {
     const { shape } = gateUp as Arr;

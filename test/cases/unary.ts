@@ -5,10 +5,12 @@ import {
   type ClampOptions,
   cos,
   exp,
+  floor,
   gelu,
   log,
   reciprocal,
   relu,
+  round,
   rsqrt,
   sigmoid,
   sign,
@@ -102,6 +104,20 @@ export const geluTanhCase = unaryCase(
 );
 export const reluCase = unaryCase(relu, (x) => Math.max(x, 0), SAME);
 export const absCase = unaryCase(abs, Math.abs, SAME);
+/** Away from the steps, at integers and at halves. */
+const BETWEEN: Partial<OpCase> = {
+  value: (u) => Math.floor(8 * u) - 4 + 0.1 + 0.3 * ((8 * u) % 1),
+  result: number,
+  specials: [...SPECIALS.flat(), 1.5, 2.5, -0.5, -1.5, -2.5, 8388609, -8388609, 2147483648].map((x) => [x]),
+};
+const halfToEven = (x: number): number => {
+  const below = Math.floor(x);
+  const rest = x - below;
+  const rounded = rest < 0.5 || (rest === 0.5 && below % 2 === 0) ? below : below + 1;
+  return rounded === 0 ? 0 * Math.sign(x) : rounded;
+};
+export const floorCase = unaryCase(floor, Math.floor, BETWEEN);
+export const roundCase = unaryCase(round, (x) => (Number.isFinite(x) ? halfToEven(x) : x), BETWEEN);
 export const signCase = unaryCase(sign, (x) => (Number.isNaN(x) ? 0 : Math.sign(x)), SAME);
 export const reciprocalCase = unaryCase(reciprocal, (x) => 1 / x, NON_ZERO);
 

@@ -13,6 +13,7 @@ const info: NativeInfo = {
   cpu: 'A CPU',
   compiler: 'g++ 12',
   hardwareThreads: 4,
+  cpus: { affinity: 4, cores: 4, quota: null, threads: 4 },
   physicalMemoryBytes: 2 ** 34,
   defaultMemoryLimitBytes: 2 ** 33,
 };
@@ -43,6 +44,12 @@ describe('diagnose', () => {
     const findings = diagnose(healthy);
     expect(findings.map(({ level, about }) => `${level} ${about}`)).toEqual(['note gpu']);
     expect(renderReport(healthy, findings)).toMatch(/hrm is ready\.\n$/);
+    expect(renderReport(healthy, findings)).toMatch(
+      /threads +4 by default: 4 CPUs allowed, 4 physical cores, no quota/,
+    );
+    const cpus = { affinity: 8, cores: 4, quota: 2.5, threads: 2 };
+    const limited = { ...healthy, addon: { ...healthy.addon, info: { ...info, cpus } } };
+    expect(renderReport(limited, [])).toMatch(/threads +2 by default: .*a quota of 2.5 CPUs; the quota decides/);
   });
 
   const noAddon = { ...healthy.addon, status: 'missing' as const, info: null, path: null, tried: ['/hrm/x.node'] };
@@ -78,7 +85,7 @@ describe('diagnose', () => {
       /base is in use, avx2 is available/,
       /unset HRM_ISA/,
     ],
-    ['few CPUs', { threads: { available: 4, cgroupCpus: 1.5 } }, 'warning threads', /grants 1.5/, /threads=1$/],
+    ['few CPUs', { threads: { available: 4, cgroupCpus: 1.5 } }, 'note threads', /grants 1.5/, null],
     ['little memory', { memory: { ...healthy.memory, budgetBytes: 2 ** 29 } }, 'warning memory', /0.5 GiB/, /raise/],
     [
       'a GPU that nobody uses',

@@ -13,6 +13,7 @@ import {
 } from '../../ts/hrm/config';
 import { editDistance, nearest } from '../../ts/hrm/config_error';
 import { ConfigError } from '../../ts/error';
+import { Generator, Hrm } from '../../ts/index';
 
 const sizes = { seqLen: 81, vocabSize: 11 };
 
@@ -24,6 +25,14 @@ describe('modelConfig', () => {
     ['Sudoku-full', { seqLen: 81, vocabSize: 11, posEncodings: 'learned' as const }, 27_317_250],
   ])('has the published number of parameters for %s', (_name, fields, expected) => {
     expect(countParameters(modelConfig(fields))).toBe(expected);
+  });
+
+  it('counts what a model of the official size has', () => {
+    const config = modelConfig(sizes);
+    const model = new Hrm(config, new Generator(0));
+    const size = model.parameters().reduce((total, parameter) => total + parameter.size, 0);
+    expect(size).toBe(27_275_266);
+    model.dispose();
   });
 
   it('derives the puzzle embedding from hidden', () => {

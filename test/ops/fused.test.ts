@@ -21,6 +21,7 @@ import type { BlockWeights } from '../../ts/ops/block';
 import { demandFused, fallbackCounts, resetFallbackCounts } from '../../ts/ops/fused';
 import { composedLLoop, lLoop } from '../../ts/ops/l_loop';
 import { composedLevel, level } from '../../ts/ops/level';
+import { FUSED_BOUND, FUSED_GRADIENT_BOUND } from '../support/tolerance';
 
 // SEQ_INNER is large enough for sums over it to be taken in parts.
 const [BATCH, SEQ, HIDDEN, INNER, HEADS, SEQ_INNER] = [3, 10, 32, 48, 4, 389] as const;
@@ -68,8 +69,8 @@ describe.each(MIXERS)('the fused ops against their definition, tokens mixed by %
     for (const gradSteps of [0, 1, 2, 3, 4]) {
       const fused = demandFused(() => lLoop(zH, zL, x, l, h, { ...options, gradSteps }));
       const composed = composedLLoop(zH, zL, x, l, h, { ...options, gradSteps });
-      expect(distance(fused.zH, composed.zH)).toBeLessThan(1e-12);
-      expect(distance(fused.zL, composed.zL)).toBeLessThan(1e-12);
+      expect(distance(fused.zH, composed.zH)).toBeLessThan(FUSED_BOUND);
+      expect(distance(fused.zL, composed.zL)).toBeLessThan(FUSED_BOUND);
     }
   });
 
@@ -105,7 +106,7 @@ describe.each(MIXERS)('the fused ops against their definition, tokens mixed by %
     const fused = demandFused(() => gradients(level));
     const composed = gradients(composedLevel);
     fused.forEach((mine, i) => {
-      expect(distance(mine, composed[i] as Tensor)).toBeLessThan(1e-11);
+      expect(distance(mine, composed[i] as Tensor)).toBeLessThan(FUSED_GRADIENT_BOUND);
     });
   });
 
@@ -124,7 +125,7 @@ describe.each(MIXERS)('the fused ops against their definition, tokens mixed by %
     lLoop(zH, zL, x, l, h, options);
     copy_((l[0] as { down: Tensor }).down, scaled(HIDDEN, INNER));
     const fused = lLoop(zH, zL, x, l, h, options);
-    expect(distance(fused.zL, composedLLoop(zH, zL, x, l, h, options).zL)).toBeLessThan(1e-12);
+    expect(distance(fused.zL, composedLLoop(zH, zL, x, l, h, options).zL)).toBeLessThan(FUSED_BOUND);
   });
 
   it('allocates nothing from the system once warm', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { add, ArgumentError, exp, sum, tensor, type Tensor, variance } from '../../ts/index';
+import { add, ArgumentError, exp, std, sum, tensor, type Tensor, variance, where } from '../../ts/index';
 
 const x = (): Tensor =>
   tensor(
@@ -17,6 +17,8 @@ describe('the methods of Tensor', () => {
     expect(values(x().exp())).toEqual(values(exp(x())));
     expect(values(x().sum(0, { keepdim: true }))).toEqual(values(sum(x(), 0, { keepdim: true })));
     expect(values(x().var())).toEqual(values(variance(x())));
+    expect(values(x().variance())).toEqual(values(variance(x())));
+    expect(values(x().std(undefined, { correction: 0 }))).toEqual(values(std(x(), undefined, { correction: 0 })));
     expect(x().reshape([3, 2]).transpose(0, 1).shape).toEqual([2, 3]);
   });
 
@@ -42,5 +44,19 @@ describe('the methods of Tensor', () => {
     for (const key in x()) keys.push(key);
     expect(keys).not.toContain('add');
     expect((x().add as { name: string }).name).toBe('add');
+  });
+});
+
+describe('where of two numbers', () => {
+  const condition = tensor([true, false]);
+  it.each([
+    [1, 2, 'int32', [1, 2]],
+    [1, 2.5, 'float32', [1, 2.5]],
+    [0, NaN, 'float32', [0, NaN]],
+    [-Infinity, 0, 'float32', [-Infinity, 0]],
+    [2 ** 31, 0, 'float32', [2 ** 31, 0]],
+  ] as const)('%d or %d is %s', (a, b, dtype, expected) => {
+    const y = where(condition, a, b);
+    expect([y.dtype, values(y)]).toEqual([dtype, expected]);
   });
 });

@@ -6,6 +6,7 @@ import {
   FormatError,
   full,
   mul,
+  narrow,
   noGrad,
   sum,
   type Tensor,
@@ -13,10 +14,11 @@ import {
   zeros,
 } from '../../ts/index';
 import { memory } from '../../ts/native/runtime';
+import { adamAtan2_, ema_ } from '../../ts/ops/optimizers';
 import { AdamATan2, type AdamOptions } from '../../ts/optim/adam_atan2';
 import { Ema } from '../../ts/optim/ema';
 import { SparseSignSGD } from '../../ts/optim/sign_sgd';
-import { OPTIMIZER_BOUND } from '../support/tolerance';
+import { FLOAT32_PLACES, OPTIMIZER_BOUND } from '../support/tolerance';
 
 const yes = tensor(true);
 const no = tensor(false);
@@ -169,7 +171,13 @@ describe('AdamATan2', () => {
 
   it.each([
     [() => new AdamATan2([]), /AdamATan2: there must be at least one parameter/],
-    [() => new AdamATan2([['p', leaf([1])]], { weightDecay: -1 }), /weightDecay must be at least 0, got -1/],
+    [() => new AdamATan2([['p', leaf([1])]], { weightDecay: -1 }), /weightDecay must be finite and at least 0, got -1/],
+    [() => new AdamATan2([['p', leaf([1])]], { weightDecay: Infinity }), /weightDecay .* got Infinity/],
+    [() => new AdamATan2([['p', leaf([1])]], { weightDecay: NaN }), /weightDecay .* got NaN/],
+    [() => new AdamATan2([['p', leaf([1])]], { beta1: 1 }), /AdamATan2: beta1 must be in \[0, 1\), got 1/],
+    [() => new AdamATan2([['p', leaf([1])]], { beta1: -0.1 }), /beta1 must be in \[0, 1\), got -0.1/],
+    [() => new AdamATan2([['p', leaf([1])]], { beta2: NaN }), /beta2 must be in \[0, 1\), got NaN/],
+    [() => new AdamATan2([['p', leaf([1])]], { beta2: '0.9' as unknown as number }), /beta2 .* got "0.9"/],
   ])('refuses %s', (make, message) => {
     expect(make).toThrow(message);
     expect(make).toThrow(ArgumentError);
@@ -190,9 +198,9 @@ describe('SparseSignSGD', () => {
     const optimizer = new SparseSignSGD(weights, { weightDecay: 0.5 });
     optimizer.step(tensor(Int32Array.of(2, 0, 2)), tensor([[3], [0], [-1]]), lr, yes);
     const [a, b, c] = values(weights);
-    expect(a).toBeCloseTo(0.95, 6);
+    expect(a).toBeCloseTo(0.95, FLOAT32_PLACES);
     expect(b).toBe(1);
-    expect(c).toBeCloseTo(0.95 - 0.1, 6);
+    expect(c).toBeCloseTo(0.95 - 0.1, FLOAT32_PLACES);
   });
 });
 
@@ -220,5 +228,36 @@ describe('Ema', () => {
 
   it('refuses a decay out of range', () => {
     expect(() => new Ema([['p', zeros([1])]], { decay: 2 })).toThrow(/decay must be in \[0, 1\], got 2/);
+  });
+});
+
+describe('updates of tensors that share memory', () => {
+  const scalars = () => ({ step: tensor(1, { dtype: 'int32' }), lr, finite: yes });
+  const betas = { beta1: 0.9, beta2: 0.95, weightDecay: 0 };
+
+  it('read what was there before the update', () => {
+    const apart = (): Tensor[] => [tensor([1, 2, 3]), tensor([0, 0, 0]), tensor([0, 0, 0])];
+    const [p, m, v] = apart() as [Tensor, Tensor, Tensor];
+    adamAtan2_({ parameters: [p], m: [m], v: [v], gradients: [tensor([1, 2, 3])] }, scalars(), betas);
+    const [q, n, w] = apart() as [Tensor, Tensor, Tensor];
+    adamAtan2_({ parameters: [q], m: [n], v: [w], gradients: [q] }, scalars(), betas);
+    expect([q, n, w].map(values)).toEqual([p, m, v].map(values));
+    // The average of a tensor with its neighbour.
+    const t = tensor([8, 4, 2, 1]);
+    ema_([narrow(t, 0, 1, 3)], [narrow(t, 0, 0, 3)], yes, { decay: 0.5 });
+    expect(values(t)).toEqual([8, 6, 3, 1.5]);
+  });
+
+  it('are refused where two results would be one in memory, and accepted side by side', () => {
+    const whole = zeros([6]);
+    const run = (m: Tensor, v: Tensor) => () => {
+      adamAtan2_({ parameters: [zeros([3])], m: [m], v: [v], gradients: [zeros([3])] }, scalars(), betas);
+    };
+    const both = zeros([3]);
+    expect(run(both, both)).toThrow(ArgumentError);
+    const part = (start: number): Tensor => narrow(whole, 0, start, 3);
+    expect(run(part(0), part(2))).toThrow(ArgumentError);
+    expect(run(part(0), part(2))).toThrow(/^AdamATan2.step: .*share memory/);
+    run(part(0), part(3))();
   });
 });

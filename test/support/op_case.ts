@@ -41,6 +41,11 @@ export interface OpCase<O = unknown> {
   readonly made?: (options: O) => Shape;
   /** Elements of the smallest input that is not empty, where a single one is refused. Default 1. */
   readonly smallest?: number;
+  /**
+   * Size of the terms that an element of the result is a sum of. Default: the largest input or result, which hides errors
+   * in small elements where they are not such sums. Given, errors are judged element by element.
+   */
+  readonly termScale?: (inputs: readonly Arr[], result: Arr, element: number) => number;
   /** Each element of the result depends on few numbers: errors are judged element by element. */
   readonly elementwise?: boolean;
   /** Whether gradients flow; if not, why. */

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
-import { cast, DTypeError, exp, mul, ShapeError, sum, type Tensor, tensor } from '../../ts/index';
+import { add, cast, DTypeError, exp, lt, mul, ShapeError, softmax, sum, type Tensor, tensor } from '../../ts/index';
 import { defineOp } from '../../ts/ops/define';
 import { addCase } from '../cases/arithmetic';
+import { softmaxCase } from '../cases/softmax';
 import { expCase } from '../cases/unary';
 import { arr, zip } from './arrays';
 import { gradcheck } from './gradcheck';
@@ -92,5 +93,27 @@ describe('the checks of a case', () => {
     expect(() =>
       checkSamples('exp', faulty({ samples: expCase.samples.map(() => ({ shapes: [[2]], options: undefined })) })),
     ).toThrow(/empty/);
+  });
+});
+
+describe('errors in small elements', () => {
+  /** x whose softmax has elements of 1e-6, one of them off by a thousandth. */
+  const shifted = (change: number): OpCase => ({
+    ...softmaxCase,
+    dtypes: ['float32'],
+    value: (u) => (u < 0.5 ? 12 + u : -2 + u),
+    call: ([t], dim) => {
+      const y = softmax(t as Tensor, dim as number);
+      const small = cast(lt(y, 1e-4), y.dtype);
+      return mul(y, add(mul(small, change), 1));
+    },
+  });
+  it('are caught in softmax, whose large ones hide them', () => {
+    checkForward('softmax', shifted(0), 'float32');
+    expect(() => checkForward('softmax', shifted(1e-3), 'float32')).toThrow(/softmax of float32.* is .*, expected/);
+  });
+  it('are hidden by the default scale, which is for sums', () => {
+    const { termScale: _, ...byLargest } = shifted(1e-3);
+    checkForward('softmax', byLargest, 'float32');
   });
 });

@@ -80,10 +80,12 @@ function compare(
     const round = resultRounding(expected);
     const naiveErrors = wanted.data.map((v, j) => Math.abs(round(naive[i]?.data[j] as number) - v) || 0);
     const largest = naiveErrors.reduce((a, b) => Math.max(a, b), 0);
-    const scale = spec.elementwise ? 0 : magnitudeOf([...inputs, wanted]);
+    const largestTerm = spec.elementwise || spec.termScale ? 0 : magnitudeOf([...inputs, wanted]);
     y.data.forEach((value, j) => {
       const want = wanted.data[j]!;
-      const naiveError = spec.elementwise ? (naiveErrors[j] as number) : largest;
+      const naiveError = spec.elementwise || spec.termScale ? (naiveErrors[j] as number) : largest;
+      const term = spec.termScale?.(inputs, wanted, j) ?? 0;
+      const scale = Number.isFinite(term) ? Math.max(largestTerm, term) : largestTerm;
       if (!closeEnough(value, want, naiveError, scale, expected))
         throw new Error(`${where}: element ${j} of result ${i} is ${value}, expected ${want}`);
     });
@@ -168,7 +170,7 @@ function expectError(what: string, error: new (message: string) => Error, run: (
       `${what}: expected a ${error.name}, got ${thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : 'something that is not an Error'}`,
     );
   const { message } = thrown;
-  if (!/^\w+: ./.test(message)) throw new Error(`${what}: the message does not name the op: ${message}`);
+  if (!/^[\w.]+: ./.test(message)) throw new Error(`${what}: the message does not name the op: ${message}`);
 }
 
 /** Every dtype, for a suite that loops. */

@@ -29,6 +29,15 @@ export const GRADCHECK_BOUND = 1e-6;
 /** A float32 optimiser's parameters of size 1 to 3 after 20 updates, against the formula in float64. */
 export const OPTIMIZER_BOUND = 4e-6;
 
+/** Fused against composed in float64, absolute, of states and gradients of size 1: the sums run in another order. */
+export const FUSED_BOUND = 1e-12;
+export const FUSED_GRADIENT_BOUND = 1e-11;
+
+/** Decimal places to which figures agree that are the same but for the order of their float32 sums, or rounded once. */
+export const FLOAT32_PLACES = 6;
+export const FLOAT32_ACCURACY_PLACES = 5;
+export const FLOAT64_PLACES = 12;
+
 const word = new Float32Array(1);
 const bits = new Uint32Array(word.buffer);
 

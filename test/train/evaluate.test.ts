@@ -8,6 +8,7 @@ import { tensor } from '../../ts/tensor/create';
 import { memory, resetPeakMemory } from '../../ts/native/runtime';
 import { evaluate } from '../../ts/train/evaluate';
 import { tinyModel } from '../support/tiny_model';
+import { FLOAT32_ACCURACY_PLACES, FLOAT32_PLACES, FLOAT64_PLACES } from '../support/tolerance';
 
 const dataset = sudokuDataset(
   generateSudoku({ geometry: geometryOf(2, 2), count: 11, seed: 5, blanks: { min: 4, max: 6 } }),
@@ -43,7 +44,7 @@ describe('evaluate', () => {
       accuracy: expect.closeTo(whole.accuracy, 6),
     });
     expect(whole.exactBySegment).toHaveLength(2);
-    expect(whole.exactBySegment[1]).toBeCloseTo(whole.exactAccuracy, 6);
+    expect(whole.exactBySegment[1]).toBeCloseTo(whole.exactAccuracy, FLOAT32_PLACES);
     expect(whole.accuracy).toBeGreaterThan(0);
   });
 
@@ -51,7 +52,7 @@ describe('evaluate', () => {
     const result = await evaluate(tinyModel(), dataset, { puzzles: 7, segments: 1 });
     const { exactAccuracy: p } = result;
     expect(result).toMatchObject({ count: 7, segments: 1, steps: 1 });
-    expect(result.exactStandardError).toBeCloseTo(Math.sqrt((p * (1 - p)) / 7), 12);
+    expect(result.exactStandardError).toBeCloseTo(Math.sqrt((p * (1 - p)) / 7), FLOAT64_PLACES);
   });
 
   it('runs more segments than the model was trained with', async () => {
@@ -70,8 +71,8 @@ describe('evaluate', () => {
     expect(fixed.steps).toBe(4);
     // Which row shares a batch with which must not matter.
     const alone = await evaluate(model, dataset, { segments: 4, adaptive: true, batchSize: 1 });
-    expect(alone.steps).toBeCloseTo(adaptive.steps, 6);
-    expect(alone.accuracy).toBeCloseTo(adaptive.accuracy, 5);
+    expect(alone.steps).toBeCloseTo(adaptive.steps, FLOAT32_PLACES);
+    expect(alone.accuracy).toBeCloseTo(adaptive.accuracy, FLOAT32_ACCURACY_PLACES);
     expect(alone.lmLoss).toBeCloseTo(adaptive.lmLoss, 4);
   });
 

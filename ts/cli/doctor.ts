@@ -22,9 +22,18 @@ function describeGpu({ gpu, tools, addon }: Facts): string {
   return `${devices}; driver ${gpu.driver ?? 'none'}; addon has ${built}; nvcc ${tool(tools.nvcc)}`;
 }
 
+/** The default, and which of its limits decides. */
+function describeThreads({ addon, threads }: Facts): string {
+  if (addon.info === null) return `${threads.available} usable`;
+  const { affinity, cores, quota, threads: chosen } = addon.info.cpus;
+  const granted = quota === null ? 'no quota' : `a quota of ${quota} CPUs`;
+  const why = quota !== null && quota < cores ? 'the quota decides' : 'one a core';
+  return `${chosen} by default: ${affinity} CPUs allowed, ${cores} physical cores, ${granted}; ${why}`;
+}
+
 /** The report for a person. */
 export function renderReport(facts: Facts, findings: readonly Finding[]): string {
-  const { node, system, cpu, threads, memory, tools } = facts;
+  const { node, system, cpu, memory, tools } = facts;
   const rows: [string, string][] = [
     ['package', `${facts.package.name} ${facts.package.version} in ${facts.package.root}`],
     ['node', `${node.version} (needs ${node.required}), N-API ${node.napi}, modules ${node.modules}`],
@@ -36,7 +45,7 @@ export function renderReport(facts: Facts, findings: readonly Finding[]): string
     ['python', `${tool(tools.python)}; only node-gyp needs it`],
     ['cpu', `${cpu.model}, ${cpu.physical} cores, ${cpu.logical} threads`],
     ['isa', describeIsa(facts)],
-    ['threads', `${threads.available} usable${threads.cgroupCpus === null ? '' : `, cgroup ${threads.cgroupCpus}`}`],
+    ['threads', describeThreads(facts)],
     [
       'memory',
       `${gib(memory.totalBytes)}, ${gib(memory.availableBytes)} free, cgroup limit ` +

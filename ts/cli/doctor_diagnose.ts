@@ -77,12 +77,13 @@ function cpuFindings({ addon, cpu, threads, system }: Facts): Finding[] {
     const message = 'this CPU or virtual machine has no AVX2 and FMA; training runs several times slower';
     findings.push({ level: 'warning', about: 'cpu', message, fix: 'use a machine with AVX2, or expose it to the VM' });
   }
-  if (threads.cgroupCpus !== null && threads.cgroupCpus < threads.available) {
+  const quota = info?.cpus.quota ?? threads.cgroupCpus;
+  if (quota !== null && quota < threads.available) {
     findings.push({
-      level: 'warning',
+      level: 'note',
       about: 'threads',
-      message: `the control group grants ${threads.cgroupCpus} CPUs, ${threads.available} are visible`,
-      fix: `--set train.threads=${Math.max(1, Math.floor(threads.cgroupCpus))}`,
+      message: `the control group grants ${quota} CPUs, ${threads.available} are visible`,
+      fix: info === null ? `--set train.threads=${Math.max(1, Math.floor(quota))}` : null,
     });
   }
   return findings;

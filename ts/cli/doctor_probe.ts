@@ -14,6 +14,13 @@ export const nativeInfoSchema = z.looseObject({
   cpu: z.string(),
   compiler: z.string(),
   hardwareThreads: z.number(),
+  /** Why an environment starts as many threads as it does; quota: CPUs that the control groups grant. */
+  cpus: z.looseObject({
+    affinity: z.number(),
+    cores: z.number(),
+    quota: z.number().nullable(),
+    threads: z.number(),
+  }),
   physicalMemoryBytes: z.number(),
   /** Bytes the allocator hands out before it refuses, unless setMemoryLimit says otherwise. */
   defaultMemoryLimitBytes: z.number(),

@@ -20,13 +20,19 @@ export {
   type SamplerCursor,
   type SamplerOptions,
 } from './sampler';
-export { buildSudokuDataset, type BuildOptions, type BuildReport, type SudokuOrigin } from './sudoku/build';
+export {
+  buildSudokuDataset,
+  type BuildOptions,
+  type BuildReport,
+  type SplitSummary,
+  type SudokuOrigin,
+} from './sudoku/build';
 export { importSudokuCsv, type BadRow, type ImportOptions, type ImportResult } from './sudoku/csv';
 export { blanksOf, enumerateSolutions, generateSudoku, type GenerateOptions } from './sudoku/generate';
 export { geometryOf, geometryOfSize, type Geometry, type Grid } from './sudoku/geometry';
 export { checkAnswer, describeViolation, findConflicts, type Violation } from './sudoku/rules';
 export { SudokuSet } from './sudoku/set';
-export { solveSudoku, type SolveOptions, type SolveResult } from './sudoku/solver';
+export { solveSudoku, type SudokuSolveOptions, type SolveResult } from './sudoku/solver';
 export { readTokens, sudokuDataset, sudokuSampler, writeTokens, type AugmentOptions } from './sudoku/source';
 export {
   assertDisjoint,
@@ -34,9 +40,16 @@ export {
   generateSplits,
   overlapOf,
   splitByGrid,
+  type Overlap,
   type SplitOptions,
   type SudokuSplits,
 } from './sudoku/split';
-export { formatGrid, parseGrid, prettyGrid } from './sudoku/text';
+export { formatGrid, parseGrid, prettyGrid, type ParsedGrid } from './sudoku/text';
 export { SudokuTransform } from './sudoku/transform';
-export { verifyData, type VerifyOptions, type VerifyReport } from './sudoku/verify';
+export {
+  verifyData,
+  type OverlapReport,
+  type SplitReport,
+  type VerifyOptions,
+  type VerifyReport,
+} from './sudoku/verify';

@@ -27,12 +27,28 @@ export interface MemoryInfo {
   tensors: number;
 }
 
+/** How many threads a process is worth, and why. */
+export interface CpuLimits {
+  /** CPUs that it may run on. */
+  affinity: number;
+  /** Physical cores among them. */
+  cores: number;
+  /** CPUs' worth of time that its control groups grant; null without a limit. */
+  quota: number | null;
+  /** min(cores, quota), at least 1. */
+  threads: number;
+}
+
 export interface NativeInfo {
   isa: string;
   detectedIsa: string;
   cpu: string;
   compiler: string;
   hardwareThreads: number;
+  cpus: CpuLimits;
+  /** Among how many environments (main thread and workers) the threads are divided. */
+  environments: number;
+  threads: number;
   physicalMemoryBytes: number;
   defaultMemoryLimitBytes: number;
 }
@@ -61,6 +77,8 @@ export interface Addon {
   strides(id: TensorId): number[];
   dtype(id: TensorId): number;
   version(id: TensorId): number;
+  /** Whether a number is that of a living tensor. */
+  isLive(id: TensorId): boolean;
   isContiguous(id: TensorId): boolean;
   isExclusive(id: TensorId): boolean;
   sameStorage(a: TensorId, b: TensorId): boolean;
@@ -71,6 +89,8 @@ export interface Addon {
   setNumThreads(n: number): void;
   getNumThreads(): number;
   info(): NativeInfo;
+  /** The limits of CPUs 0..n-1 with `/proc` and `/sys` under another root. */
+  cpuLimits(root: string, n: number): CpuLimits;
 }
 
 /** Folder of package.json, from dist/native or dist-test/ts/native. */

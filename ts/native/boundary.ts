@@ -12,6 +12,7 @@ import {
   ShapeError,
 } from '../error';
 import { type Addon, loadAddon } from './addon';
+import { underName } from './op_names';
 
 type ErrorClass = new (message: string, options?: ErrorOptions) => HrmError;
 const errorClasses: Record<string, ErrorClass> = {
@@ -24,11 +25,18 @@ const errorClasses: Record<string, ErrorClass> = {
   HRM_NATIVE: NativeError,
 };
 
+/** A native op and the function that was called to run it. */
+export interface Called {
+  readonly op: string;
+  readonly name: string;
+}
+
 /** Typed error for what native code threw: its errors are made here, so that they belong to the caller's realm. */
-export function typedError(error: unknown): unknown {
+export function typedError(error: unknown, called?: Called): unknown {
   const { code, message } = error as { code?: unknown; message?: unknown };
   const ErrorType = typeof code === 'string' ? errorClasses[code] : undefined;
-  return ErrorType ? new ErrorType(String(message)) : error;
+  if (ErrorType === undefined) return error;
+  return new ErrorType(called ? underName(String(message), called.op, called.name) : String(message));
 }
 
 let collect: (() => void) | undefined;
@@ -53,14 +61,14 @@ export function guarded<R>(call: () => R): R {
 }
 
 /** The rare path of `guarded`, apart so that callers on the hot path can catch without a closure. */
-export function retryAfterCollection<R>(error: unknown, call: () => R): R {
-  const typed = typedError(error);
+export function retryAfterCollection<R>(error: unknown, call: () => R, called?: Called): R {
+  const typed = typedError(error, called);
   if (!(typed instanceof OutOfMemoryError)) throw typed;
   collectGarbage();
   try {
     return call();
   } catch (second) {
-    throw typedError(second);
+    throw typedError(second, called);
   }
 }
 

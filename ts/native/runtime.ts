@@ -49,7 +49,10 @@ export function setNumThreads(n: number): void {
   });
 }
 
-/** Default: the machine's cores divided among the environments that live when this one starts. */
+/**
+ * Threads of this environment. Until `setNumThreads`: the physical cores that the process may use (by affinity and the
+ * quota of its control groups) divided among the living environments.
+ */
 export function getNumThreads(): number {
   return addon().getNumThreads();
 }

@@ -1,7 +1,7 @@
 /** Tensors made from a few numbers: arange, linspace, eye, and copies of another's shape and dtype. */
 import { filled } from '../autograd/tape';
 import { ArgumentError } from '../error';
-import { checkOptions, full, type TensorOptions } from '../tensor/create';
+import { checkOptions, fullAs, type TensorOptions } from '../tensor/create';
 import { describe, dtypeCode, isFloat } from '../tensor/dtype';
 import { nativeCall } from '../tensor/invoke';
 import type { Tensor } from '../tensor/tensor';
@@ -82,19 +82,23 @@ export function eye(n: number, m = n, options: CreateOptions = {}): Tensor {
   return withGrad(reshape(flat, [n, m]), given);
 }
 
+function likeAs(op: string, x: Tensor, value: number | boolean, options: CreateOptions): Tensor {
+  const { shape, dtype } = requireTensor(op, 'x', x);
+  const given = checkOptions(op, options);
+  return fullAs(op, shape, value, { ...given, dtype: given.dtype ?? dtype });
+}
+
 /** Every element `value`, in the shape and (unless `options` says otherwise) the dtype of x. */
 export function fullLike(x: Tensor, value: number | boolean, options: CreateOptions = {}): Tensor {
-  const { shape, dtype } = requireTensor('fullLike', 'x', x);
-  const given = checkOptions('fullLike', options);
-  return full(shape, value, { ...given, dtype: given.dtype ?? dtype });
+  return likeAs('fullLike', x, value, options);
 }
 
 /** All 0, in the shape and (unless `options` says otherwise) the dtype of x. @throws ArgumentError */
 export function zerosLike(x: Tensor, options: CreateOptions = {}): Tensor {
-  return fullLike(x, 0, options);
+  return likeAs('zerosLike', x, 0, options);
 }
 
 /** All 1, in the shape and (unless `options` says otherwise) the dtype of x. @throws ArgumentError */
 export function onesLike(x: Tensor, options: CreateOptions = {}): Tensor {
-  return fullLike(x, 1, options);
+  return likeAs('onesLike', x, 1, options);
 }

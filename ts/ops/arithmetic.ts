@@ -3,6 +3,7 @@ import type { DType } from '../tensor/dtype';
 import { describe, isFloat } from '../tensor/dtype';
 import { full } from '../tensor/create';
 import { ArgumentError } from '../error';
+import { publicName } from '../native/op_names';
 import { Tensor } from '../tensor/tensor';
 import type { OpInputs } from '../tensor/invoke';
 import { defineOp, type Op } from './define';
@@ -37,14 +38,14 @@ export type ComparisonName = 'eq' | 'ne' | 'lt' | 'le' | 'gt' | 'ge' | 'logical_
 
 /** A broadcasting op on two operands of which one may be a number. */
 export function binary<K extends BinaryName>(op: Op<K>, a: Operand, b: Operand): Tensor {
-  const inputs = Tensor.isTensor(a) && Tensor.isTensor(b) ? ([a, b] as const) : operands(op.opName, a, b);
+  const inputs = Tensor.isTensor(a) && Tensor.isTensor(b) ? ([a, b] as const) : operands(publicName(op.opName), a, b);
   return op.one(inputs as unknown as OpInputs<K>);
 }
 
 /** The same, written over `a`. */
 export function binaryInto<K extends BinaryName>(op: Op<K>, a: Tensor, b: Operand): Tensor {
-  if (!Tensor.isTensor(a)) throw new ArgumentError(`${op.opName}_: a must be a tensor, got ${describe(a)}`);
-  const inputs = Tensor.isTensor(b) ? ([a, b] as const) : operands(`${op.opName}_`, a, b);
+  if (!Tensor.isTensor(a)) throw new ArgumentError(`${publicName(op.opName)}_: a must be a tensor, got ${describe(a)}`);
+  const inputs = Tensor.isTensor(b) ? ([a, b] as const) : operands(`${publicName(op.opName)}_`, a, b);
   return op.into(inputs as unknown as OpInputs<K>);
 }
 

@@ -1,6 +1,7 @@
 /** Conversions of dtype and writes into existing tensors. */
 import type { DType } from '../tensor/dtype';
 import { dtypeCode } from '../tensor/dtype';
+import { calledAs } from '../tensor/invoke';
 import type { Tensor } from '../tensor/tensor';
 import { detached } from '../autograd/tape';
 import { requireTensor } from './arguments';
@@ -49,7 +50,9 @@ export const fillOp: Op<'fill'> = defineOp('fill');
 
 /** Writes 0 into every element of `target` and returns it. Not recorded. */
 export function zero_(target: Tensor): Tensor {
-  return fill_(target, 0);
+  checkInPlace('zero_', [target]);
+  calledAs('zero_', 'fill', () => fillOp.many([target], { value: 0 }));
+  return target;
 }
 
 /** Writes one value into every element of `target` and returns it. Not recorded. */

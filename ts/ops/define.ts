@@ -12,6 +12,7 @@ import { isFloat } from '../tensor/dtype';
 import { invokeView, nativeCall, type OpAttrs, type OpInputs } from '../tensor/invoke';
 import { Tensor } from '../tensor/tensor';
 import { addon } from '../native/boundary';
+import { publicName } from '../native/op_names';
 
 /** What a vjp sees. `dy` is the gradient of the first output; ops with several read `dys`. */
 export interface VjpContext<K extends OpName, S extends string> {
@@ -103,7 +104,7 @@ export function defineOp<K extends OpName, S extends OpSchemas<Tensor>[K]['savab
   const backward =
     (attrs: OpAttrs<K> | undefined, allShapes: readonly (readonly number[] | undefined)[] | undefined): Backward =>
     (dys, saved, needs, shapes) => {
-      if (spec === undefined) throw new AutogradError(`${name}: has no gradient`);
+      if (spec === undefined) throw new AutogradError(`${publicName(name)}: has no gradient`);
       return spec.vjp({
         dy: dys[0]!,
         dys,
@@ -146,7 +147,7 @@ export function defineOp<K extends OpName, S extends OpSchemas<Tensor>[K]['savab
       return outputs;
     },
     into(inputs, attrs) {
-      checkInPlace(`${name}_`, inputs);
+      checkInPlace(`${publicName(name)}_`, inputs);
       native().into(inputs, attrs);
       return inputs[0] as Tensor;
     },

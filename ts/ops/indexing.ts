@@ -6,6 +6,7 @@ import { filled } from '../autograd/tape';
 import { ArgumentError } from '../error';
 import { checkOptions } from '../tensor/create';
 import type { DType } from '../tensor/dtype';
+import { calledAs } from '../tensor/invoke';
 import type { Tensor } from '../tensor/tensor';
 import { requireInteger, requireTensor } from './arguments';
 import { defineOp, type Op } from './define';
@@ -36,7 +37,11 @@ export function indexSelect(x: Tensor, dim: number, ids: Tensor): Tensor {
 
 /** Rows of `weight` [V, D]: ids [...] int32 give [..., D]. indexSelect on the first dimension. */
 export function embedding(weight: Tensor, ids: Tensor): Tensor {
-  return indexSelectOp.one([weight, ids], { dim: 0 });
+  return calledAs('embedding', 'index_select', () =>
+    indexSelectOp.one([requireTensor('embedding', 'weight', weight), requireTensor('embedding', 'ids', ids)], {
+      dim: 0,
+    }),
+  );
 }
 
 export const gatherOp: Op<'gather'> = defineOp('gather', {

@@ -14,17 +14,18 @@ import { pad, split, unbind } from './concat';
 import { gather, indexSelect, scatterAdd } from './indexing';
 import { matmul } from './matmul';
 import * as power from './power';
-import { all, any, max, mean, min, sum, variance } from './reduce';
+import { all, any, max, mean, min, std, sum, variance } from './reduce';
 import { broadcastTo, expand, flatten, permute, reshape, squeeze, transpose, unsqueeze } from './reshape';
 import { narrow, select, slice } from './slice';
-import { argmax, logSoftmax, logsumexp, softmax } from './softmax';
+import { argmax, argmin, logSoftmax, logsumexp, softmax } from './softmax';
 import * as unary from './unary';
 
 const { add, add_, div, div_, mul, mul_, neg, neg_, sub, sub_ } = arithmetic;
 const { eq, ge, gt, isFinite, le, logicalAnd, logicalNot, logicalOr, logicalXor, lt, ne } = compare;
 const { maximum, minimum, pow, pow_, square } = power;
-const { abs, clamp, clamp_, cos, exp, exp_, gelu, log, reciprocal, relu, rsqrt, sigmoid, sign, silu, sin } = unary;
-const { sqrt, sqrt_, tanh } = unary;
+const { abs, clamp, clamp_, cos, exp, exp_, floor, gelu, log, reciprocal, relu, rsqrt, sigmoid, sign, silu, sin } =
+  unary;
+const { round, sqrt, sqrt_, tanh } = unary;
 
 const functions = {
   // arithmetic
@@ -39,10 +40,12 @@ const functions = {
     cos,
     exp,
     exp_,
+    floor,
     gelu,
     log,
     reciprocal,
     relu,
+    round,
     rsqrt,
     sigmoid,
     sign,
@@ -55,7 +58,9 @@ const functions = {
   // copies
   ...{ clone, contiguous, copy_, detach, fill_, zero_ },
   // reductions
-  ...{ all, any, argmax, logSoftmax, logsumexp, max, mean, min, softmax, sum, var: variance },
+  ...{ all, any, argmax, argmin, logSoftmax, logsumexp, max, mean, min, softmax, std, sum },
+  // `var` is no name that a function may have
+  ...{ var: variance, variance },
   // views
   ...{ broadcastTo, expand, flatten, narrow, permute, reshape, select, slice, squeeze, transpose, unsqueeze },
   // indexing and parts
@@ -64,8 +69,10 @@ const functions = {
   ...{ matmul },
 };
 
-type Method<F> = F extends (x: Tensor, ...rest: infer Rest) => infer Result ? (...rest: Rest) => Result : never;
-export type OpMethods = { [K in keyof typeof functions]: Method<(typeof functions)[K]> };
+export type OpMethod<F> = F extends (x: Tensor, ...rest: infer Rest) => infer Result
+  ? (...rest: Rest) => Result
+  : never;
+export type OpMethods = { [K in keyof typeof functions]: OpMethod<(typeof functions)[K]> };
 
 declare module '../tensor/tensor' {
   interface Tensor extends OpMethods {

@@ -2,7 +2,7 @@
 import { ArgumentError } from '../error';
 import { readArray, readObject } from '../tensor/arguments';
 import { describe } from '../tensor/dtype';
-import { invokeView } from '../tensor/invoke';
+import { calledAs, invokeView } from '../tensor/invoke';
 import type { Tensor } from '../tensor/tensor';
 import { requireInteger, requireTensor } from './arguments';
 import { div, sub } from './arithmetic';
@@ -10,6 +10,7 @@ import { cast } from './cast';
 import { eq, ne } from './compare';
 import { defineOp, type Op } from './define';
 import { square } from './power';
+import { sqrt } from './unary';
 import { where } from './where';
 
 /** One dimension, several, or none for all; negative ones count from the end. */
@@ -87,7 +88,8 @@ export const maxOp: Op<'max'> = defineOp('max', {
 });
 
 /**
- * Largest element over `dims` (default: all); NaN where any is NaN. Equal ones share the gradient.
+ * Largest element over `dims` (default: all), values only (`argmax` says where); NaN where any is NaN. Equal ones share
+ * the gradient.
  *
  * @throws ShapeError where there is no element to take
  */
@@ -126,17 +128,31 @@ export interface VarOptions extends ReduceOptions {
  * @throws DTypeError for integers and bool
  */
 export function variance(x: Tensor, dims?: ReduceDims, options: VarOptions = {}): Tensor {
-  const given = readObject('variance', 'options', options);
-  const attrs = reduceAttrs('variance', dims, given);
+  return varianceAs('variance', x, dims, options);
+}
+
+function varianceAs(op: string, x: Tensor, dims: ReduceDims, options: VarOptions): Tensor {
+  const given = readObject(op, 'options', options);
+  const attrs = reduceAttrs(op, dims, given);
   const { correction = 1 } = given;
   if (typeof correction !== 'number' || Number.isNaN(correction))
-    throw new ArgumentError(`variance: correction must be a number, got ${describe(correction)}`);
-  const wide = requireTensor('variance', 'x', x).dtype === 'bfloat16' ? cast(x, 'float32') : x;
-  const centred = sub(wide, meanOp.one([wide], { dims: attrs.dims, keepdim: true }));
+    throw new ArgumentError(`${op}: correction must be a number, got ${describe(correction)}`);
+  const wide = requireTensor(op, 'x', x).dtype === 'bfloat16' ? cast(x, 'float32') : x;
+  const centred = sub(
+    wide,
+    calledAs(op, 'mean', () => meanOp.one([wide], { dims: attrs.dims, keepdim: true })),
+  );
   const squares = sumOp.one([square(centred)], attrs);
   const n = product(x.shape) / Math.max(1, squares.size);
   const result = div(squares, Math.max(0, n - correction));
   return x.dtype === 'bfloat16' ? cast(result, 'bfloat16') : result;
+}
+
+/**
+ * Standard deviation: the square root of `variance`, with its options and errors.
+ */
+export function std(x: Tensor, dims?: ReduceDims, options: VarOptions = {}): Tensor {
+  return sqrt(varianceAs('std', x, dims, options));
 }
 
 function product(shape: readonly number[]): number {

@@ -1,5 +1,6 @@
-/** softmax and relatives along a dimension; argmax. Integers are computed as float32. */
+/** softmax and relatives along a dimension; argmax and argmin. Integers are computed as float32. */
 import { ShapeError } from '../error';
+import { invokeView } from '../tensor/invoke';
 import type { Tensor } from '../tensor/tensor';
 import { mulOp, sub } from './arithmetic';
 import { requireTensor } from './arguments';
@@ -7,7 +8,7 @@ import { cast } from './cast';
 import { eq } from './compare';
 import { defineOp, type Op } from './define';
 import { type ReduceDims, type ReduceOptions, reduceAttrs } from './reduce';
-import { reshape, squeeze } from './reshape';
+import { squeeze } from './reshape';
 import { exp } from './unary';
 import { where } from './where';
 
@@ -58,6 +59,23 @@ export function logsumexp(x: Tensor, dims?: ReduceDims, options: ReduceOptions =
 }
 
 export const argmaxOp: Op<'argmax'> = defineOp('argmax');
+export const argminOp: Op<'argmin'> = defineOp('argmin');
+
+function argExtreme(
+  op: Op<'argmax'> | Op<'argmin'>,
+  x: Tensor,
+  dim: number | undefined,
+  options: ReduceOptions,
+): Tensor {
+  const { keepdim } = reduceAttrs(op.opName, dim, options);
+  if (dim === undefined) {
+    const flat = invokeView('reshape', requireTensor(op.opName, 'x', x), { shape: [x.size] });
+    const y = op.one([flat], { dim: 0 });
+    return invokeView('reshape', y, { shape: keepdim ? x.shape.map(() => 1) : [] });
+  }
+  const y = op.one([x], { dim });
+  return keepdim || x.shape.length === 0 ? y : squeeze(y, [dim]);
+}
 
 /**
  * Index (int32) of the largest element along `dim`, or in the flattened tensor; the lowest of several, the first NaN where
@@ -66,11 +84,10 @@ export const argmaxOp: Op<'argmax'> = defineOp('argmax');
  * @throws ShapeError where there is no element
  */
 export function argmax(x: Tensor, dim?: number, options: ReduceOptions = {}): Tensor {
-  const { keepdim } = reduceAttrs('argmax', dim, options);
-  if (dim === undefined) {
-    const y = argmaxOp.one([reshape(x, [-1])], { dim: 0 });
-    return reshape(y, keepdim ? x.shape.map(() => 1) : []);
-  }
-  const y = argmaxOp.one([x], { dim });
-  return keepdim || x.shape.length === 0 ? y : squeeze(y, [dim]);
+  return argExtreme(argmaxOp, x, dim, options);
+}
+
+/** Index of the smallest element; otherwise as `argmax`. */
+export function argmin(x: Tensor, dim?: number, options: ReduceOptions = {}): Tensor {
+  return argExtreme(argminOp, x, dim, options);
 }

@@ -19,13 +19,14 @@ import { rmsNormBackwardOp, rmsNormOp } from './rms_norm';
 import { ropeOp } from './rope';
 import { swigluBackwardOp, swigluOp } from './swiglu';
 import { maxOp, meanOp, minOp, sumOp } from './reduce';
-import { argmaxOp, logSoftmaxGradOp, logSoftmaxOp, logsumexpOp, softmaxGradOp, softmaxOp } from './softmax';
+import { argmaxOp, argminOp, logSoftmaxGradOp, logSoftmaxOp, logsumexpOp, softmaxGradOp, softmaxOp } from './softmax';
 import {
   absOp,
   clampGradOp,
   clampOp,
   cosOp,
   expOp,
+  floorOp,
   geluGradOp,
   geluOp,
   geluTanhGradOp,
@@ -33,6 +34,7 @@ import {
   logOp,
   reluGradOp,
   reluOp,
+  roundOp,
   rsqrtOp,
   sigmoidGradOp,
   sigmoidOp,
@@ -75,6 +77,7 @@ export const opTable: { readonly [K in OpName]: Op<K> } = {
   clamp_grad: clampGradOp,
   cos: cosOp,
   exp: expOp,
+  floor: floorOp,
   gelu: geluOp,
   gelu_grad: geluGradOp,
   gelu_tanh: geluTanhOp,
@@ -83,6 +86,7 @@ export const opTable: { readonly [K in OpName]: Op<K> } = {
   neg: negOp,
   relu: reluOp,
   relu_grad: reluGradOp,
+  round: roundOp,
   rsqrt: rsqrtOp,
   sigmoid: sigmoidOp,
   sigmoid_grad: sigmoidGradOp,
@@ -95,6 +99,7 @@ export const opTable: { readonly [K in OpName]: Op<K> } = {
   tanh_grad: tanhGradOp,
   // reductions
   argmax: argmaxOp,
+  argmin: argminOp,
   log_softmax: logSoftmaxOp,
   log_softmax_grad: logSoftmaxGradOp,
   logsumexp: logsumexpOp,

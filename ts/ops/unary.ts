@@ -141,6 +141,18 @@ export function sign(x: Tensor): Tensor {
   return signOp.one([x]);
 }
 
+export const floorOp: Op<'floor'> = defineOp('floor', { vjp: ({ dy }) => [mul(dy, 0)] });
+/** The largest integer that is not above x, in x's dtype; integers as they are. The gradient is 0. */
+export function floor(x: Tensor): Tensor {
+  return floorOp.one([x]);
+}
+
+export const roundOp: Op<'round'> = defineOp('round', { vjp: ({ dy }) => [mul(dy, 0)] });
+/** The nearest integer, of two the even one, in x's dtype; integers as they are. The gradient is 0. */
+export function round(x: Tensor): Tensor {
+  return roundOp.one([x]);
+}
+
 /** 1 / x */
 export function reciprocal(x: Tensor): Tensor {
   return div(1, requireTensor('reciprocal', 'x', x));
@@ -158,11 +170,14 @@ export interface ClampOptions {
   /** Default: no upper bound. */
   readonly max?: number;
 }
-/** min(max(x, min), max). Integers stay integers, but for bounds that are not; NaN stays NaN. */
+function isFractional(...bounds: readonly number[]): boolean {
+  return bounds.some((bound) => Number.isFinite(bound) && !Number.isInteger(bound));
+}
+
+/** min(max(x, min), max). Integers stay integers, but with fractional bounds become float32; NaN stays NaN. */
 export function clamp(x: Tensor, options: ClampOptions): Tensor {
   const { min = -Infinity, max = Infinity } = readObject('clamp', 'options', options);
-  const fraction = [min, max].some((bound) => Number.isFinite(bound) && !Number.isInteger(bound));
-  const input = fraction && !isFloat(requireTensor('clamp', 'x', x).dtype) ? cast(x, 'float32') : x;
+  const input = isFractional(min, max) && !isFloat(requireTensor('clamp', 'x', x).dtype) ? cast(x, 'float32') : x;
   return clampOp.one([input], { min, max });
 }
 
@@ -174,7 +189,10 @@ export function exp_(x: Tensor): Tensor {
 export function sqrt_(x: Tensor): Tensor {
   return sqrtOp.into([x]);
 }
-/** x = min(max(x, min), max) */
+/**
+ * x = min(max(x, min), max)
+ * @throws DTypeError for integers with fractional bounds: the result would be float32
+ */
 export function clamp_(x: Tensor, options: ClampOptions): Tensor {
   const { min = -Infinity, max = Infinity } = readObject('clamp_', 'options', options);
   return clampOp.into([x], { min, max });

@@ -1,7 +1,7 @@
-import { ArgumentError } from '../error';
-import { describe, dtypeCode, promote } from '../tensor/dtype';
+import { full } from '../tensor/create';
+import { dtypeCode, promote } from '../tensor/dtype';
 import type { Tensor } from '../tensor/tensor';
-import { type Operand, operands } from './arithmetic';
+import { type Operand, operands, scalarDType } from './arithmetic';
 import { castOp } from './cast';
 import { defineOp, type Op } from './define';
 
@@ -14,16 +14,21 @@ export const whereOp: Op<'where'> = defineOp('where', {
   ],
 });
 
+/** Two weak scalars that meet no tensor, as in arange. */
+function scalars(a: number, b: number): [Tensor, Tensor] {
+  const dtype = promote(scalarDType(a, 'int32'), scalarDType(b, 'int32'));
+  return [full([], a, { dtype }), full([], b, { dtype })];
+}
+
 /**
- * condition ? a : b, element by element with broadcasting. The unchosen side has no influence, not even as NaN.
+ * condition ? a : b, element by element with broadcasting. The unchosen side has no influence, not even as NaN. Of two
+ * numbers the result is int32 where both are integers that int32 holds, else float32.
  *
  * @param condition bool
  * @throws DTypeError where condition is not bool
  */
 export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
-  if (typeof a === 'number' && typeof b === 'number')
-    throw new ArgumentError(`where: a or b must be a tensor, got two numbers; make one with full([], ${describe(a)})`);
-  const [x, y] = operands('where', a, b);
+  const [x, y] = typeof a === 'number' && typeof b === 'number' ? scalars(a, b) : operands('where', a, b);
   const dtype = promote(x.dtype, y.dtype);
   const as = (t: Tensor): Tensor => (t.dtype === dtype ? t : castOp.one([t], { dtype: dtypeCode(dtype) }));
   return whereOp.one([condition, as(x), as(y)]);

@@ -5,13 +5,17 @@ import { cast } from '../ops/cast';
 import { adamAtan2_ } from '../ops/optimizers';
 import { readOptions } from '../tensor/arguments';
 import { zeros } from '../tensor/create';
+import { describe } from '../tensor/dtype';
 import { keep, tidy } from '../tensor/scope';
 import type { Tensor } from '../tensor/tensor';
 import { type NamedTensor, requireParameters, restoreState } from './state';
 
 export interface AdamOptions {
+  /** Share of the old mean gradient that an update keeps, in [0, 1). Default 0.9. */
   readonly beta1?: number;
+  /** The same of the mean square. Default 0.95. */
   readonly beta2?: number;
+  /** Share of a parameter taken off it for each unit of learning rate, at least 0. Default 0. */
   readonly weightDecay?: number;
 }
 
@@ -33,7 +37,11 @@ export class AdamATan2 {
     const { beta1 = 0.9, beta2 = 0.95, weightDecay = 0 } = given;
     const named = requireParameters('AdamATan2', parameters);
     if (named.length === 0) throw new ArgumentError('AdamATan2: there must be at least one parameter');
-    if (!(weightDecay >= 0)) throw new ArgumentError(`AdamATan2: weightDecay must be at least 0, got ${weightDecay}`);
+    for (const [name, beta] of Object.entries({ beta1, beta2 }))
+      if (typeof beta !== 'number' || !(beta >= 0 && beta < 1))
+        throw new ArgumentError(`AdamATan2: ${name} must be in [0, 1), got ${describe(beta)}`);
+    if (typeof weightDecay !== 'number' || !(weightDecay >= 0 && weightDecay < Infinity))
+      throw new ArgumentError(`AdamATan2: weightDecay must be finite and at least 0, got ${describe(weightDecay)}`);
     this.#parameters = named;
     this.#options = { beta1, beta2, weightDecay };
     const moments = (): Tensor[] => named.map(([, p]) => keep(zeros(p.shape, { dtype: p.dtype })));

@@ -1,5 +1,5 @@
 import { ArgumentError, DTypeError, ShapeError } from '../error';
-import { addon, guarded } from '../native/boundary';
+import { addon, guarded, retryAfterCollection } from '../native/boundary';
 import { readArgument, readArray, readObject } from './arguments';
 import { describe, type DType, dtypeCode } from './dtype';
 import { nativeCall } from './invoke';
@@ -30,7 +30,11 @@ export function checkShape(op: string, shape: unknown): readonly number[] {
 export function emptyTensor(shape: readonly number[], dtype: DType, op: string): Tensor {
   const handle = new Handle();
   const code = dtypeCode(dtype, op);
-  handle.id = guarded(() => addon().empty(handle, code, shape));
+  try {
+    handle.id = addon().empty(handle, code, shape);
+  } catch (error) {
+    handle.id = retryAfterCollection(error, () => addon().empty(handle, code, shape), { op: 'empty', name: op });
+  }
   return new Tensor(handle);
 }
 
@@ -144,23 +148,33 @@ export function checkOptions<T extends object>(op: string, options: T): T {
 
 /** A tensor of `shape` with every element `value`. */
 export function full(shape: readonly number[], value: number | boolean, options: TensorOptions = {}): Tensor {
-  const given = checkOptions('full', options);
-  const sizes = checkShape('full', shape);
+  return fullAs('full', shape, value, options);
+}
+
+/** `full` for a function of another name, which errors name. */
+export function fullAs(op: string, shape: readonly number[], value: number | boolean, options: TensorOptions): Tensor {
+  const given = checkOptions(op, options);
+  const sizes = checkShape(op, shape);
   if (typeof value !== 'number' && typeof value !== 'boolean')
-    throw new ArgumentError(`full: value must be a number or a boolean, got ${describe(value)}`);
+    throw new ArgumentError(`${op}: value must be a number or a boolean, got ${describe(value)}`);
   const dtype = given.dtype ?? (typeof value === 'boolean' ? 'bool' : 'float32');
-  const result = emptyTensor(sizes, dtype, 'full');
+  const result = emptyTensor(sizes, dtype, op);
   nativeCall('fill').many([result], { value: Number(value) });
   if (given.requiresGrad) result.requiresGrad = true;
   return result;
 }
 
+function withDefault(op: string, options: TensorOptions): TensorOptions {
+  const given = checkOptions(op, options);
+  return { ...given, dtype: given.dtype ?? 'float32' };
+}
+
 /** A tensor of a shape, all 0; dtype float32 by default. @throws ShapeError, ArgumentError, OutOfMemoryError */
 export function zeros(shape: readonly number[], options: TensorOptions = {}): Tensor {
-  return full(shape, 0, { dtype: 'float32', ...checkOptions('zeros', options) });
+  return fullAs('zeros', shape, 0, withDefault('zeros', options));
 }
 
 /** A tensor of a shape, all 1; dtype float32 by default. @throws ShapeError, ArgumentError, OutOfMemoryError */
 export function ones(shape: readonly number[], options: TensorOptions = {}): Tensor {
-  return full(shape, 1, { dtype: 'float32', ...checkOptions('ones', options) });
+  return fullAs('ones', shape, 1, withDefault('ones', options));
 }

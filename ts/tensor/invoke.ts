@@ -1,6 +1,8 @@
 /** Calls native ops by name, without recording gradients. ops/define.ts records; autograd itself computes through this. */
+import { HrmError } from '../error';
 import type { TensorId } from '../native/addon';
-import { addon, retryAfterCollection } from '../native/boundary';
+import { addon, type Called, retryAfterCollection } from '../native/boundary';
+import { publicName, underName } from '../native/op_names';
 import type { OpName, OpSchemas, ViewName, ViewSchemas } from '../native/schema.gen';
 import { readArray } from './arguments';
 import { Handle, Tensor } from './tensor';
@@ -26,10 +28,12 @@ export class NativeCall<K extends OpName> {
   readonly #inputs: { name: string; kind: string }[];
   readonly #attrs: string[];
   readonly #simpleBinary: boolean;
+  readonly #called: Called;
 
   constructor(name: K) {
     const { inputs, attrs } = addon().schema[name];
     this.name = name;
+    this.#called = { op: name, name: publicName(name) };
     this.#fn = addon().ops[name];
     this.#inputs = inputs;
     this.#attrs = attrs.map((attr) => attr.name);
@@ -37,8 +41,8 @@ export class NativeCall<K extends OpName> {
       inputs.length === 2 && attrs.length === 0 && inputs[0]?.name === 'a' && inputs[1]?.name === 'b';
   }
 
-  #arguments(inputs: readonly unknown[], attrs: object | undefined): unknown[] {
-    const args: unknown[] = this.#inputs.map((spec, i) => argument(inputs[i], this.name, spec));
+  #arguments(inputs: readonly unknown[], attrs: object | undefined, called = this.#called.name): unknown[] {
+    const args: unknown[] = this.#inputs.map((spec, i) => argument(inputs[i], called, spec));
     for (const name of this.#attrs) args.push((attrs as Record<string, unknown> | undefined)?.[name]);
     return args;
   }
@@ -49,12 +53,12 @@ export class NativeCall<K extends OpName> {
     const fn = this.#fn;
     if (this.#simpleBinary) {
       // The hot path: no arrays, no closures.
-      const a = Tensor.handleOf((inputs as readonly unknown[])[0], this.name, 'a').id;
-      const b = Tensor.handleOf((inputs as readonly unknown[])[1], this.name, 'b').id;
+      const a = Tensor.handleOf((inputs as readonly unknown[])[0], this.#called.name, 'a').id;
+      const b = Tensor.handleOf((inputs as readonly unknown[])[1], this.#called.name, 'b').id;
       try {
         handle.id = fn(handle, a, b);
       } catch (error) {
-        handle.id = retryAfterCollection(error, () => fn(handle, a, b));
+        handle.id = retryAfterCollection(error, () => fn(handle, a, b), this.#called);
       }
       return new Tensor(handle);
     }
@@ -62,7 +66,7 @@ export class NativeCall<K extends OpName> {
     try {
       handle.id = fn(handle, ...args);
     } catch (error) {
-      handle.id = retryAfterCollection(error, () => fn(handle, ...args));
+      handle.id = retryAfterCollection(error, () => fn(handle, ...args), this.#called);
     }
     return new Tensor(handle);
   }
@@ -74,7 +78,7 @@ export class NativeCall<K extends OpName> {
     try {
       ids = this.#fn(...args);
     } catch (error) {
-      ids = retryAfterCollection(error, () => this.#fn(...args));
+      ids = retryAfterCollection(error, () => this.#fn(...args), this.#called);
     }
     return ids.map((id) => {
       const handle = new Handle();
@@ -86,14 +90,19 @@ export class NativeCall<K extends OpName> {
 
   /** Writes the result over the first input. */
   into(inputs: OpInputs<K>, attrs?: OpAttrs<K>): void {
-    const args = this.#arguments(inputs, attrs);
+    const called = { op: this.name, name: `${this.#called.name}_` };
+    const args = this.#arguments(inputs, attrs, called.name);
     const fn = addon().inplace[this.name];
     try {
       fn(...args);
     } catch (error) {
-      retryAfterCollection(error, () => {
-        fn(...args);
-      });
+      retryAfterCollection(
+        error,
+        () => {
+          fn(...args);
+        },
+        called,
+      );
     }
   }
 }
@@ -120,4 +129,14 @@ export function invokeView<K extends ViewName>(name: K, input: Tensor, attrs: Vi
     handle.id = retryAfterCollection(error, () => fn(handle, id, ...values));
   }
   return new Tensor(handle);
+}
+
+/** Runs `fn`, a call of the native op, for a function of another name: errors name that one. */
+export function calledAs<R>(name: string, op: OpName, fn: () => R): R {
+  try {
+    return fn();
+  } catch (error) {
+    if (error instanceof HrmError) error.message = underName(error.message, publicName(op), name);
+    throw error;
+  }
 }

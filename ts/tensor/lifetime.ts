@@ -1,78 +1,108 @@
 /** Which `tidy` scope a new tensor belongs to, and the record of creation stacks in leak mode. */
+import type { TensorId } from '../native/addon';
+import { addon } from '../native/boundary';
+import { type DType, DTYPES } from './dtype';
 
 interface Disposable {
   dispose(): void;
 }
 
-class Scopes {
-  readonly #stack: Disposable[][] = [];
-  #asyncCount = 0;
-  #asyncStore: (() => Disposable[] | undefined) | undefined;
+/** The tensors that a `tidy` is answerable for. */
+export class Scope {
+  readonly tensors: Disposable[] = [];
+  /** False once it has disposed them: what is made by work that outlives it goes to the next one out. */
+  open = true;
+  readonly #parent: Scope | undefined;
 
-  current(): Disposable[] | undefined {
-    const top = this.#stack[this.#stack.length - 1];
-    return top ?? (this.#asyncCount > 0 ? this.#asyncStore?.() : undefined);
+  constructor(parent: Scope | undefined) {
+    this.#parent = parent;
+  }
+  get parent(): Scope | undefined {
+    let scope = this.#parent;
+    while (scope && !scope.open) scope = scope.parent;
+    return scope;
+  }
+}
+
+class Scopes {
+  readonly #stack: Scope[] = [];
+  #asyncCount = 0;
+  #asyncStore: (() => Scope | undefined) | undefined;
+
+  current(): Scope | undefined {
+    const scope = this.#stack[this.#stack.length - 1] ?? (this.#asyncCount > 0 ? this.#asyncStore?.() : undefined);
+    return scope === undefined || scope.open ? scope : scope.parent;
   }
   add(tensor: Disposable): void {
-    if (this.#stack.length > 0 || this.#asyncCount > 0) this.current()?.push(tensor);
+    if (this.#stack.length > 0 || this.#asyncCount > 0) this.current()?.tensors.push(tensor);
   }
-  push(scope: Disposable[]): void {
+  push(scope: Scope): void {
     this.#stack.push(scope);
   }
   pop(): void {
     this.#stack.pop();
   }
-  enterAsync(store: () => Disposable[] | undefined): void {
+  enterAsync(store: () => Scope | undefined): void {
     this.#asyncStore = store;
     ++this.#asyncCount;
   }
   leaveAsync(): void {
     --this.#asyncCount;
   }
-  /** Removes a tensor from every open scope. */
+  /** Removes a tensor from the current scope and those around it. */
   forget(tensor: Disposable): void {
-    for (const scope of [...this.#stack, this.#asyncStore?.()]) {
-      const index = scope?.lastIndexOf(tensor) ?? -1;
-      if (index >= 0) scope?.splice(index, 1);
+    for (let scope = this.current(); scope; scope = scope.parent) {
+      const index = scope.tensors.lastIndexOf(tensor);
+      if (index >= 0) scope.tensors.splice(index, 1);
     }
   }
 }
 
 export const scopes = new Scopes();
 
-/** One living tensor handle, as leak mode saw it made. */
+/** One living tensor, as leak mode saw it made: in use by a Tensor object or by the graph. */
 export interface LiveTensor {
   shape: readonly number[];
-  dtype: string;
+  dtype: DType;
   /** JavaScript stack of the call that made it. */
   stack: string;
 }
 
-interface Leakable {
-  readonly isDisposed: boolean;
-  readonly shape: readonly number[];
-  readonly dtype: string;
-}
+/** Entries of dead tensors are looked for when the record has doubled since, and from this many on. */
+const FIRST_SWEEP = 1024;
 
+/**
+ * Stacks by native number. It holds no tensor, not even weakly: a WeakRef made in a loop keeps its target alive until the
+ * loop returns to the event loop.
+ */
 class Leaks {
   enabled = false;
-  readonly #entries = new Set<{ tensor: WeakRef<Leakable>; stack: string }>();
+  readonly #stacks = new Map<TensorId, string>();
+  #sweepAt = FIRST_SWEEP;
 
-  record(tensor: Leakable): void {
+  get size(): number {
+    return this.#stacks.size;
+  }
+  record(id: TensorId): void {
+    if (this.#stacks.has(id)) return;
+    if (this.#stacks.size >= this.#sweepAt) {
+      for (const known of this.#stacks.keys()) if (!addon().isLive(known)) this.#stacks.delete(known);
+      this.#sweepAt = Math.max(FIRST_SWEEP, 2 * this.#stacks.size);
+    }
     const stack = new Error('created').stack ?? '';
-    this.#entries.add({ tensor: new WeakRef(tensor), stack: stack.split('\n').slice(3).join('\n') });
+    this.#stacks.set(id, stack.split('\n').slice(3).join('\n'));
   }
   list(): LiveTensor[] {
     const live: LiveTensor[] = [];
-    for (const entry of this.#entries) {
-      const tensor = entry.tensor.deref();
-      if (tensor === undefined || tensor.isDisposed) this.#entries.delete(entry);
-      else live.push({ shape: tensor.shape, dtype: tensor.dtype, stack: entry.stack });
+    for (const [id, stack] of this.#stacks) {
+      if (addon().isLive(id)) live.push({ shape: addon().shape(id), dtype: DTYPES[addon().dtype(id)] as DType, stack });
+      else this.#stacks.delete(id);
     }
     return live;
   }
   clear(): void {
-    this.#entries.clear();
+    this.#stacks.clear();
+    this.#sweepAt = FIRST_SWEEP;
   }
 }
 

@@ -4,9 +4,7 @@ import { ArgumentError } from '../error';
 import { readArgument } from './arguments';
 import { describe } from './dtype';
 import { Tensor } from './tensor';
-import { scopes } from './lifetime';
-
-type Disposable = { dispose(): void };
+import { Scope, scopes } from './lifetime';
 
 /** Adds every tensor found in a result (tensor, array, plain object, Map, Set; nested) to `found`. */
 function collectTensors(result: unknown, found: Set<unknown>): void {
@@ -27,33 +25,34 @@ function collectTensors(result: unknown, found: Set<unknown>): void {
   }
 }
 
-function leave(created: Disposable[], result: unknown, parent: Disposable[] | undefined): void {
+function leave(scope: Scope, result: unknown): void {
   const kept = new Set<unknown>();
+  scope.open = false;
+  const { parent } = scope;
   try {
     readArgument('tidy', 'the result of fn', () => {
       collectTensors(result, kept);
     });
   } finally {
-    for (const tensor of created) {
-      if (kept.has(tensor)) parent?.push(tensor);
+    for (const tensor of scope.tensors.splice(0)) {
+      if (kept.has(tensor)) parent?.tensors.push(tensor);
       else tensor.dispose();
     }
   }
 }
 
-const asyncScope = new AsyncLocalStorage<Disposable[]>();
+const asyncScope = new AsyncLocalStorage<Scope>();
 
 /**
  * Runs `fn` and disposes every tensor created in it, except those in its result (in arrays, objects, Maps, Sets too),
- * those given to `keep`, and gradients in `.grad`. With an async `fn` the scope follows its awaits.
+ * those given to `keep`, and gradients in `.grad`. `fn` is synchronous; `tidyAsync` is for async functions.
  *
  * @returns what `fn` returns
  */
 export function tidy<R>(fn: () => R): R {
   if (typeof fn !== 'function') throw new ArgumentError(`tidy: fn must be a function, got ${describe(fn)}`);
-  const created: Disposable[] = [];
-  const parent = scopes.current();
-  scopes.push(created);
+  const scope = new Scope(scopes.current());
+  scopes.push(scope);
   let result: R | undefined;
   try {
     result = fn();
@@ -65,23 +64,33 @@ export function tidy<R>(fn: () => R): R {
     return result;
   } finally {
     scopes.pop();
-    leave(created, result, parent);
+    leave(scope, result);
   }
 }
 
-/** `tidy` for an async function: the scope follows its awaits, concurrent ones do not mix. */
+/**
+ * `tidy` for an async function: the scope follows its awaits, concurrent ones do not mix. Its result goes to the `tidy` or
+ * `tidyAsync` around the call, unless that has ended before; then it is the caller's to dispose.
+ */
 export async function tidyAsync<R>(fn: () => Promise<R>): Promise<R> {
   if (typeof fn !== 'function') throw new ArgumentError(`tidyAsync: fn must be a function, got ${describe(fn)}`);
-  const created: Disposable[] = [];
-  const parent = scopes.current();
+  const scope = new Scope(scopes.current());
   scopes.enterAsync(() => asyncScope.getStore());
   let result: R | undefined;
   try {
-    result = await asyncScope.run(created, fn);
+    result = await asyncScope.run(scope, () => {
+      // Until its first await fn runs inside whatever called: what it makes there is its own all the same.
+      scopes.push(scope);
+      try {
+        return fn();
+      } finally {
+        scopes.pop();
+      }
+    });
     return result;
   } finally {
     scopes.leaveAsync();
-    leave(created, result, parent);
+    leave(scope, result);
   }
 }
 

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { ArgumentError, AutogradError, DisposedError } from '../error';
+import { ArgumentError, AutogradError, DisposedError, DTypeError, ShapeError } from '../error';
 import type { Owner, TensorId } from '../native/addon';
 import { addon, guarded } from '../native/boundary';
 import { type DataArray, describe, type DType, DTYPES } from './dtype';
@@ -43,8 +43,7 @@ export class Tensor {
   #shape: readonly number[] | undefined;
   #dtype: DType | undefined;
   #requiresGrad = false;
-  /** Gradient, filled by `backward()` for leaves with `requiresGrad`. */
-  grad: Tensor | undefined;
+  #grad: Tensor | undefined;
   /** @internal The graph node this is an output of, and which output. */
   producer: Producer | undefined;
   /** @internal */
@@ -55,7 +54,7 @@ export class Tensor {
     if (!Handle.isHandle(handle)) throw new ArgumentError('Tensor: use tensor(), zeros() and the like to make one');
     this.#handle = handle;
     if (scoped) scopes.add(this);
-    if (leaks.enabled) leaks.record(this);
+    if (leaks.enabled) leaks.record(handle.id);
   }
 
   static isTensor(value: unknown): value is Tensor {
@@ -120,6 +119,28 @@ export class Tensor {
     if (value && !/float/.test(this.dtype))
       throw new AutogradError(`requiresGrad: needs a floating dtype, the tensor is ${this.dtype}`);
     this.#requiresGrad = value;
+  }
+  /**
+   * Gradient, filled by `backward()` for leaves with `requiresGrad`. One that is set must have this tensor's shape and
+   * dtype; undefined takes it away.
+   *
+   * @throws ShapeError, DTypeError; DisposedError for a disposed gradient; ArgumentError for what is no tensor
+   */
+  get grad(): Tensor | undefined {
+    return this.#grad;
+  }
+  set grad(value: Tensor | undefined) {
+    if (value !== undefined && value !== null) {
+      Tensor.handleOf(value, 'grad', 'the gradient');
+      if (value.shape.length !== this.shape.length || value.shape.some((n, i) => n !== this.shape[i]))
+        throw new ShapeError(
+          `grad: the gradient must have the tensor's shape [${this.shape.join(', ')}], got [${value.shape.join(', ')}]`,
+        );
+      if (value.dtype !== this.dtype)
+        throw new DTypeError(`grad: the gradient must have the tensor's dtype ${this.dtype}, got ${value.dtype}`);
+      if (value === this) throw new ArgumentError('grad: the gradient must be another tensor, got the tensor itself');
+    }
+    this.#grad = value ?? undefined;
   }
   get isLeaf(): boolean {
     return this.producer === undefined;

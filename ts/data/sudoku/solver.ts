@@ -9,7 +9,7 @@ import { assertGrid, requireGeometry, type Geometry, type Grid } from './geometr
 const { clz32, imul } = Math;
 
 /** What to look for; see {@link SudokuSolver.solve}. */
-export interface SolveOptions {
+export interface SudokuSolveOptions {
   /** Stop after this many solutions. Default 2: is the puzzle unique? */
   readonly limit?: number;
   /** Give up (`complete: false`) after this many guesses. Default: never. */
@@ -89,7 +89,7 @@ export class SudokuSolver {
    * Counts solutions up to a limit.
    * @throws ArgumentError when the grid does not fit the geometry or an option is out of range
    */
-  solve(grid: Grid, options: SolveOptions = {}): SolveResult {
+  solve(grid: Grid, options: SudokuSolveOptions = {}): SolveResult {
     const { limit = 2, maxGuesses = Infinity, rng, forbid, onSolution } = options;
     assertGrid(grid, this.geometry, 'solve');
     if (typeof limit !== 'number' || !(limit >= 1))
@@ -372,7 +372,7 @@ const OPTIONS = ['limit', 'maxGuesses', 'rng', 'forbid', 'onSolution'] as const;
  * Counts the solutions of a puzzle up to a limit (default 2) and rates its difficulty, see {@link SolveResult}.
  * @throws ArgumentError when the grid does not fit the geometry or an option is out of range
  */
-export function solveSudoku(grid: Grid, geometry: Geometry, options: SolveOptions = {}): SolveResult {
+export function solveSudoku(grid: Grid, geometry: Geometry, options: SudokuSolveOptions = {}): SolveResult {
   const op = 'solveSudoku';
   const { size, cells } = requireGeometry(op, geometry);
   const given = readOptions(op, options, OPTIONS);
