@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { add, backward, DisposedError, mul, noGrad, ShapeError, tensor, tidy, type Tensor } from '../ts/index';
+import { add, backward, DisposedError, memory, mul, noGrad, ShapeError, tensor, tidy, type Tensor } from '../ts/index';
 
 describe('tensors', () => {
   it('come from nested arrays and go back', () => {
@@ -27,6 +27,15 @@ describe('tensors', () => {
     t.dispose();
     t.dispose();
     expect(() => add(t, t)).toThrow(DisposedError);
+  });
+
+  it('are read without leaving anything to the collector', async () => {
+    const t = tensor([1, 2], { dtype: 'bfloat16' });
+    const before = memory().tensors;
+    const kept = [await t.data(), t.dataSync(), await t.data()];
+    expect(kept).toEqual([Float32Array.of(1, 2), Float32Array.of(1, 2), Float32Array.of(1, 2)]);
+    expect(memory().tensors).toBe(before);
+    t.dispose();
   });
 
   it('live in tidy until it ends', () => {

@@ -103,6 +103,36 @@ class Resume(Folder):
         self.assertRegex(said[0], 'driver and commit')
         self.assertFalse(Results(path, MACHINE, again=True).has('a'))
 
+    def test_no_row_is_kept_for_sources_without_a_name(self):
+        path = os.path.join(self.folder, 'r.json')
+        unknown, said = {**MACHINE, 'commit': 'unknown'}, []
+        Results(path, unknown).add('p', {'row': 'a', 'status': 'measured', 'unit': 'ms', 'better': 'lower', 'samples': [1]}, 1)
+        self.assertFalse(Results(path, unknown, say=said.append).has('a'))
+        self.assertRegex(said[0], 'another commit')
+
+    def test_the_commit_tells_two_changes_of_a_tree_apart(self):
+        def git(*arguments):
+            identity = ['-c', 'user.name=a', '-c', 'user.email=a@example.org', '-c', 'commit.gpgsign=false']
+            subprocess.run(['git', *identity, *arguments], cwd=self.folder, check=True, capture_output=True)
+
+        def write(text):
+            with open(os.path.join(self.folder, 'source'), 'wb') as file:
+                file.write(text)
+            return machine.commit(self.folder)
+
+        git('init')
+        with open(os.path.join(self.folder, 'source'), 'wb') as file:
+            file.write(b'one')
+        git('add', 'source')
+        git('commit', '-m', 'one')
+        clean, two, three = write(b'one'), write(b'two'), write(b'three \xff')
+        self.assertRegex(clean, '^[0-9a-f]{12}$')
+        self.assertRegex(two, f'^{clean}[+][0-9a-f]{{12}}$')
+        self.assertRegex(three, f'^{clean}[+][0-9a-f]{{12}}$')
+        self.assertNotEqual(two, three)
+        self.assertEqual(write(b'two'), two)
+        self.assertEqual(write(b'one'), clean)
+
     def test_spread_is_half_the_distance_of_the_quartiles(self):
         got = summary({'samples': [10, 14, 12, 16, 18], 'unit': 'GB/s', 'better': 'higher'})
         self.assertEqual((got['median'], got['best'], got['repeats']), (14, 18, 5))

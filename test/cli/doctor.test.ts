@@ -1,10 +1,12 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { renderReport } from '../../ts/cli/doctor';
-import { atLeast, diagnose } from '../../ts/cli/doctor_diagnose';
-import { parseCpuInfo, parseCpuMax, probeAddon, type Facts, type NativeInfo } from '../../ts/cli/doctor_probe';
+import { atLeast, CMAKE_MINIMUM, diagnose } from '../../ts/cli/doctor_diagnose';
+import { gatherFacts, parseCpuInfo, parseCpuMax, probeAddon, type Facts, type NativeInfo } from '../../ts/cli/doctor_probe';
+import { packageRoot } from '../../ts/cli/package_info';
+import { addonCandidates } from '../../ts/native/addon';
 import { runCli } from '../support/run_cli';
 
 const info: NativeInfo = {
@@ -142,11 +144,10 @@ describe('probes', () => {
   });
 
   it('survive an addon that is missing, is no addon, or kills its process', async () => {
-    const place = (name: string, text: string | null): string => {
-      const dir = path.join(root, name);
-      mkdirSync(path.join(dir, 'build', 'Release'), { recursive: true });
-      if (text !== null) writeFileSync(path.join(dir, 'build', 'Release', 'hrm.node'), text);
-      return dir;
+    const place = (name: string, text: string | null): string[] => {
+      const file = path.join(root, `${name}.node`);
+      if (text !== null) writeFileSync(file, text);
+      return [file];
     };
     expect(await probeAddon(place('none', null))).toMatchObject({ status: 'missing', path: null });
     const garbage = await probeAddon(place('garbage', 'not an addon'));
@@ -161,16 +162,28 @@ describe('probes', () => {
       writeFileSync(file, body);
       return file;
     };
-    const crash = await probeAddon(root, [script("process.kill(process.pid, 'SIGSEGV'); for (;;);")]);
+    const crash = await probeAddon([script("process.kill(process.pid, 'SIGSEGV'); for (;;);")]);
     expect(crash).toMatchObject({ status: 'broken', error: 'killed by SIGSEGV' });
-    const other = await probeAddon(root, [script('exports.info = () => ({ isa: 3 });')]);
+    const other = await probeAddon([script('exports.info = () => ({ isa: 3 });')]);
     expect(other).toMatchObject({ status: 'broken', error: expect.stringContaining('another build') });
-    const good = await probeAddon(root, [script(`exports.info = () => (${JSON.stringify(info)});`)]);
+    const good = await probeAddon([script(`exports.info = () => (${JSON.stringify(info)});`)]);
     expect(good).toMatchObject({ status: 'loaded', info });
   });
 });
 
 describe('hrm doctor', () => {
+  it('asks for the CMake that the build asks for', () => {
+    const lists = path.join(packageRoot(), 'CMakeLists.txt');
+    expect(readFileSync(lists, 'utf8')).toContain(`cmake_minimum_required(VERSION ${CMAKE_MINIMUM})`);
+  });
+
+  it('looks at the addon that is loaded', async () => {
+    expect((await gatherFacts()).addon.tried).toEqual(addonCandidates());
+    const { stdout } = await runCli(['doctor', '--json'], { env: { HRM_ADDON: '/nowhere/hrm.node' } });
+    const { addon } = JSON.parse(stdout) as Facts;
+    expect(addon).toMatchObject({ status: 'missing', tried: ['/nowhere/hrm.node'] });
+  });
+
   it('prints JSON that agrees with its exit code', async () => {
     const { exitCode, stdout, stderr } = await runCli(['doctor', '--json']);
     const report = JSON.parse(stdout) as Facts & { ok: boolean; findings: unknown[] };

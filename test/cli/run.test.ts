@@ -96,9 +96,12 @@ describe('hrm train, eval and solve', () => {
     [['train', '--preset', 'demo-4x4', '--out', '/dev/null'], 1, '/dev/null: cannot make the directory'],
     [['demo', '--seed', 'abc'], 2, '--seed: must be a number, got "abc"'],
     [['demo', '--seed', '1', '--seed=2'], 2, '--seed: must be given once, got 1 and 2'],
+    [['demo', '--minutes', '0'], 2, '--minutes: must be a number in (0, 1440], got 0'],
+    [['demo', '--minutes', '1e9'], 2, '--minutes: must be a number in (0, 1440], got 1000000000'],
     [['train', '--config', '/dev/null'], 2, 'hrm: --config /dev/null: '],
     [['train', '--resume', '/nowhere/at/all'], 2, '/nowhere/at/all must hold a run'],
     [['eval', '/nowhere/at/all'], 1, 'must be a checkpoint or the directory of a run'],
+    [['eval', '/nowhere/at/all', '--set', 'train.seed=3'], 2, '--set train.seed=3: must set a key of data'],
     [['solve', '/nowhere/at/all'], 2, 'solve: a puzzle or --file must be given'],
   ])('refuses %j', async (args, code, message) => {
     const { exitCode, stderr } = await runCli(args);

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import * as api from '../../ts';
 import { bounded, call, construct, method, none, rare, type Subjects } from './subject';
-import { about, anyTensor, type Arb, either, int, list, maybe, object, value } from './values';
+import { about, anyTensor, type Arb, CallbackError, either, int, list, maybe, object, value } from './values';
 
 const geometry = api.geometryOf(2, 2);
 const set = api.generateSudoku({ geometry, count: 3, seed: 1, blanks: { min: 4, max: 6 } });
@@ -20,6 +20,10 @@ const sampler = (): api.TrainSampler =>
   api.sudokuSampler(set, { augmentations: 2, seed: 1 }, { batchSize: 2, seed: 1, epochsPerInterval: 1 });
 const philox = (): api.Philox => new api.Philox(1);
 const transform = (): api.SudokuTransform => api.SudokuTransform.identity(geometry);
+const signal: Arb = value(
+  ...[new AbortController().signal, AbortSignal.abort(new CallbackError('aborted'))],
+  ...[{}, { aborted: false }],
+);
 const rng: Arb = value(0).map(() => philox);
 const csvText = `source,q,a,rating\n${[0, 1, 2]
   .map((i) => `x,${api.formatGrid(set.puzzle(i))},${api.formatGrid(set.solution(i))},0`)
@@ -99,13 +103,16 @@ function fileSubjects(directory: string): Subjects {
     buildSudokuDataset: rare(
       call(
         api.buildSudokuDataset,
-        object({
-          out: value(0).map(() => () => path.join(written(), 'b')),
-          ...{ geometry: value(geometry), seed, augmentations: int(0, 2), origin },
-        }),
+        object(
+          {
+            out: value(0).map(() => () => path.join(written(), 'b')),
+            ...{ geometry: value(geometry), seed, augmentations: int(0, 2), origin },
+          },
+          { signal },
+        ),
       ),
     ),
-    verifyData: rare(call(api.verifyData, value(sets, at('x.csv'), directory), maybe(object({}, {})))),
+    verifyData: rare(call(api.verifyData, value(sets, at('x.csv'), directory), maybe(object({}, { signal })))),
   };
 }
 

@@ -4,7 +4,7 @@
  * anything but a result or a typed error. With --sanitize the addon is the one of `npm run build -- --sanitize`.
  */
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
@@ -19,14 +19,14 @@ const JOURNAL_WIDTH = 100;
 const FOUND = 9;
 
 async function child(calls: number, seed: number, only: string | undefined): Promise<number> {
-  const journal = openSync(JOURNAL, 'w');
+  const journal = openSync(JOURNAL, 'r+');
   let shown = Date.now();
   const report = await fuzz({
     calls,
     seed,
     ...(only === undefined ? {} : { only }),
     onCall: (name, call) => {
-      writeSync(journal, `call ${call}: ${name}`.padEnd(JOURNAL_WIDTH), 0);
+      writeSync(journal, `in call ${call}: ${name}`.padEnd(JOURNAL_WIDTH), 0);
       if (Date.now() - shown < 30_000) return;
       shown = Date.now();
       process.stderr.write(`  ${call} calls\n`);
@@ -55,19 +55,26 @@ function sanitizerEnvironment(): Record<string, string> {
 
 function parent(args: readonly string[], sanitize: boolean): Promise<number> {
   const directory = mkdtempSync(path.join(tmpdir(), 'hrm-fuzz-'));
+  const journal = path.join(directory, JOURNAL);
+  // The child may end before it writes there.
+  writeFileSync(journal, 'before its first call');
   const started = Date.now();
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     // In a directory of its own: some calls write files under relative names.
     const run = spawn(process.execPath, [__filename, '--child', ...args], {
       cwd: directory,
       stdio: 'inherit',
       env: { ...process.env, TMPDIR: directory, ...(sanitize ? sanitizerEnvironment() : {}) },
     });
+    run.on('error', (error) => {
+      rmSync(directory, { recursive: true, force: true });
+      reject(error);
+    });
     run.on('close', (code, signal) => {
-      const last = readFileSync(path.join(directory, JOURNAL), 'utf8').trim();
+      const last = readFileSync(journal, 'utf8').trim();
       rmSync(directory, { recursive: true, force: true });
       if (code !== 0 && code !== FOUND) {
-        process.stdout.write(`CRASH: the process ended with ${signal ?? `code ${code}`} in ${last}\n`);
+        process.stdout.write(`CRASH: the process ended with ${signal ?? `code ${code}`} ${last}\n`);
       }
       const seconds = ((Date.now() - started) / 1000).toFixed(0);
       process.stdout.write(`${sanitize ? 'under ASan and UBSan, ' : ''}${seconds} s\n`);

@@ -1,5 +1,7 @@
 import { expect, it } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 /** Runs a program of this folder. */
@@ -25,4 +27,21 @@ it.each([
   const { status, output } = run('soak', '1500', mode, flags);
   expect(output).toContain('MB over the start');
   expect(status).toBe(0);
+});
+
+it('the fuzzer names a child that dies before its first call', () => {
+  const directory = mkdtempSync(path.join(tmpdir(), 'hrm-programs-'));
+  try {
+    const dying = path.join(directory, 'dying.cjs');
+    writeFileSync(dying, "if (process.argv.includes('--child')) process.exit(3);");
+    const program = path.join(__dirname, 'fuzz.js');
+    const { status, stdout, stderr } = spawnSync(process.execPath, [program, '--calls', '1'], {
+      encoding: 'utf8',
+      env: { ...process.env, NODE_OPTIONS: `--require=${dying}` },
+    });
+    expect(stdout + stderr).toContain('CRASH: the process ended with code 3 before its first call');
+    expect(status).toBe(1);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
 });

@@ -51,6 +51,12 @@ describe('presets', () => {
     expect(whole).toEqual({ scheduleSteps: 26_041, expectedSteps: 26_041, intervals: null, maxSteps: 26_041 });
   });
 
+  it('count the batches that intervals drop before the schedule ends', () => {
+    const sets = ['train.epochs=3.5', 'train.intervalEpochs=1', 'train.batchSize=6'];
+    const length = runLength(preset('sudoku-extreme', ...sets), { totalGroups: 11, meanPuzzleExamples: 1 });
+    expect(length).toEqual({ scheduleSteps: 6, expectedSteps: 4, intervals: 4, maxSteps: 6 });
+  });
+
   it('suggest the nearest name', () => {
     expect(() => presetLayer('sudoku-extrem')).toThrow(/unknown preset "sudoku-extrem"; did you mean "sudoku-extreme"/);
     expect(() => presetLayer('__proto__')).toThrow(ConfigError);

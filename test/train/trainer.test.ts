@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { noGrad } from '../../ts/autograd/no_grad';
 import { geometryOf } from '../../ts/data/sudoku/geometry';
 import { generateSudoku } from '../../ts/data/sudoku/generate';
 import { sudokuSampler } from '../../ts/data/sudoku/source';
-import { AutogradError, NonFiniteError } from '../../ts/error';
+import { ArgumentError, AutogradError, NonFiniteError } from '../../ts/error';
 import { Hrm } from '../../ts/hrm/model';
 import { modelConfig } from '../../ts/hrm/config';
 import { CheckpointStore } from '../../ts/io/checkpoint_store';
@@ -163,6 +163,42 @@ describe('train', () => {
           expect(Buffer.compare(weightsOf(out), weightsOf(whole))).toBe(0);
         });
       }
+    });
+  });
+
+  it('reports an error that comes together with the signal', async () => {
+    const controller = new AbortController();
+    const failing = run({
+      signal: controller.signal,
+      onStart: ({ data }) => {
+        Object.defineProperty(data.valid ?? data.test!, 'sets', {
+          get: () => {
+            controller.abort();
+            throw new Error('broken');
+          },
+        });
+      },
+    });
+    await expect(failing).rejects.toThrow(ArgumentError);
+  });
+
+  it('closes its files when it fails before the first step', async () => {
+    await withDirectory(async (out) => {
+      const failing = run({
+        out,
+        onStart: () => {
+          throw new Error('refused');
+        },
+      });
+      await expect(failing).rejects.toThrow('refused');
+      const open = readdirSync('/proc/self/fd').flatMap((fd) => {
+        try {
+          return [readlinkSync(`/proc/self/fd/${fd}`)];
+        } catch {
+          return [];
+        }
+      });
+      expect(open.filter((file) => file.startsWith(realpathSync(out)))).toEqual([]);
     });
   });
 

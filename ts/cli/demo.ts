@@ -1,6 +1,7 @@
 /** `hrm demo`: from nothing to a model that solves Sudokus it has never seen, in minutes on two cores. */
 import { existsSync } from 'node:fs';
 import type { SudokuSet } from '../data/sudoku/set';
+import { ConfigError } from '../error';
 import { countParameters } from '../hrm/config';
 import { renderCurve, sparkline } from '../train/curve';
 import { evaluate, type Evaluation } from '../train/evaluate';
@@ -26,6 +27,12 @@ const MIN_STEPS = 1200;
 const MAX_STEPS = 4000;
 /** Share of the time that the steps may take; the rest is for evaluations. */
 const STEP_SHARE = 0.9;
+const MAX_MINUTES = 24 * 60;
+
+function requireMinutes(minutes: number): void {
+  if (minutes > 0 && minutes <= MAX_MINUTES) return;
+  throw new ConfigError(`--minutes: must be a number in (0, ${MAX_MINUTES}], got ${minutes}`);
+}
 
 /**
  * How many steps fit into the time, so that the learning rate has come down when it is over. The same on every machine
@@ -105,6 +112,7 @@ export const demo = defineCommand({
       .option('out', { type: 'string', requiresArg: true, describe: 'Directory of the run [default: runs/demo]' }),
   run: ({ seed, minutes, out }) =>
     interruptible(async (interrupted) => {
+      requireMinutes(minutes);
       const started = performance.now();
       const dir = out ?? freeDirectory();
       const progress = runProgress(process.stderr);
@@ -112,32 +120,40 @@ export const demo = defineCommand({
       let isClean = true;
       const steps = await stepsFor(minutes, interrupted);
       if (interrupted.aborted) return EXIT_INTERRUPTED;
-      const timeIsUp = AbortSignal.timeout(Math.max(1, minutes * 60_000));
+      const timeIsUp = new AbortController();
+      let timer: NodeJS.Timeout | undefined;
+      let trainingFrom = 0;
       const result = await train({
         preset: PRESET,
         config: { data: { seed }, train: { seed, steps } },
         out: dir,
-        signal: AbortSignal.any([interrupted, timeIsUp]),
+        signal: AbortSignal.any([interrupted, timeIsUp.signal]),
         ...progress.events,
         onStart: (start) => {
           print(`${dataText(start.data)}\n`);
           isClean = !sharesPuzzles(start.data);
           describeModel(start);
           progress.events.onStart(start);
+          // From here on an abort ends the training and leaves a model; before, it would be an error.
+          trainingFrom = performance.now();
+          timer = setTimeout(() => timeIsUp.abort(), Math.round(minutes * 60_000));
         },
         onEvaluation: (evaluation) => {
           shares.push(evaluation.result.exactAccuracy);
           progress.events.onEvaluation(evaluation);
           progress.note(`  ${sparkline(shares)}`);
         },
-      }).finally(() => progress.end());
+      }).finally(() => {
+        clearTimeout(timer);
+        progress.end();
+      });
+      const trainedSeconds = (performance.now() - trainingFrom) / 1000;
       if (interrupted.aborted) return EXIT_INTERRUPTED;
 
       const points = result.evaluations.map(({ step, result: { exactAccuracy: value } }) => ({ step, value }));
       print(`\n${renderCurve(points, { title: 'validation puzzles exactly right, by step' })}\n`);
-      const seconds = (performance.now() - started) / 1000;
       const why = { finished: 'all steps done', stopped: 'early stop', interrupted: 'time is up' }[result.status];
-      print(`Trained ${result.step} steps in ${formatDuration(seconds)} (${why}).`);
+      print(`Trained ${result.step} steps in ${formatDuration(trainedSeconds)} (${why}).`);
       isClean = describeOverlap(result.data) && isClean;
 
       const { test } = result.data.sudoku!;

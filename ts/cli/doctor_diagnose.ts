@@ -11,6 +11,9 @@ export interface Finding {
 
 const GIB = 2 ** 30;
 
+/** As CMakeLists.txt requires. */
+export const CMAKE_MINIMUM = '3.16';
+
 const buildTools: Record<string, string> = {
   linux: 'sudo apt install build-essential cmake (Debian, Ubuntu) or sudo dnf install gcc-c++ make cmake (Fedora)',
   darwin: 'xcode-select --install, then brew install cmake',
@@ -30,7 +33,7 @@ export function atLeast(version: string, minimum: string): boolean {
 
 function addonFindings({ addon, package: pack, tools, system }: Facts): Finding[] {
   const canBuild = tools.compiler !== null && tools.cmake !== null;
-  const install = buildTools[system.platform] ?? 'install a C++17 compiler and CMake 3.15 or newer';
+  const install = buildTools[system.platform] ?? `install a C++17 compiler and CMake ${CMAKE_MINIMUM} or newer`;
   const build = pack.isClone ? `npm run build in ${pack.root}` : `npm rebuild, or npm run build in ${pack.root}`;
   const fix = canBuild ? build : `${install}; then ${build}`;
   const findings: Finding[] = [];
@@ -54,8 +57,8 @@ function addonFindings({ addon, package: pack, tools, system }: Facts): Finding[
   }
   if (tools.cmake !== null) {
     const version = /\d+(\.\d+)+/.exec(tools.cmake.version)?.[0];
-    if (version !== undefined && !atLeast(version, '3.15')) {
-      const message = `CMake must be at least 3.15, got ${version}`;
+    if (version !== undefined && !atLeast(version, CMAKE_MINIMUM)) {
+      const message = `CMake must be at least ${CMAKE_MINIMUM}, got ${version}`;
       findings.push({ level: 'error', about: 'build tools', message, fix: 'install a newer CMake' });
     }
   }

@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
+import { addonCandidates } from '../native/addon';
 import { packageInfo } from './package_info';
 
 /** What the addon says about itself: its `info()`. */
@@ -111,17 +112,8 @@ async function findTool(names: readonly (string | undefined)[], args: readonly s
   return null;
 }
 
-/** Where a build or a package puts the addon, in the order they are tried. */
-export function addonCandidates(root: string): string[] {
-  return [
-    path.join(root, 'build', 'Release', 'hrm.node'),
-    path.join(root, 'build-gyp', 'Release', 'hrm.node'),
-    path.join(root, 'prebuilds', `${process.platform}-${process.arch}`, 'hrm.node'),
-  ];
-}
-
 /** Loads the addon in a process of its own: a broken one may crash rather than throw. */
-export async function probeAddon(root: string, tried = addonCandidates(root)): Promise<Facts['addon']> {
+export async function probeAddon(tried = addonCandidates()): Promise<Facts['addon']> {
   const found = tried.find((file) => existsSync(file));
   if (found === undefined) return { status: 'missing', path: null, tried, error: null, info: null };
   const script = 'process.stdout.write(JSON.stringify(require(process.argv[1]).info()))';
@@ -217,7 +209,7 @@ export async function gatherFacts(): Promise<Facts> {
   const { root, name, version, nodeRange } = packageInfo();
   const cudaHome = process.env.CUDA_HOME ?? process.env.CUDA_PATH ?? '/usr/local/cuda';
   const [addon, compiler, cmake, make, python, nvcc, gpu] = await Promise.all([
-    probeAddon(root),
+    probeAddon(),
     findTool([process.env.CXX, 'c++', 'g++', 'clang++', 'cl'], ['--version']),
     findTool(['cmake'], ['--version']),
     findTool(['ninja', 'make', 'msbuild'], ['--version']),

@@ -3,11 +3,19 @@ import { ConfigError } from '../error';
 import { parseConfig, serializeConfig, checkLayer, type RunConfig } from '../train/config';
 import { evaluate, type Evaluation } from '../train/evaluate';
 import { loadModel } from '../train/load_model';
-import { overridesLayer } from '../train/overrides';
+import { overridesLayer, parseOverride } from '../train/overrides';
 import { openRunData } from '../train/run_data';
 import { parseJson } from '../io/strict_json';
 import { defineCommand, EXIT_OK, interruptible } from './command';
 import { evaluationText, fallbackText, percent } from './run_report';
+
+/** Other settings than the data's would be read and change nothing. */
+function requireDataOnly(assignments: readonly string[]): void {
+  for (const assignment of assignments) {
+    const { group, key } = parseOverride('--set', assignment);
+    if (group !== 'data') throw new ConfigError(`--set ${assignment}: must set a key of data, got ${group}.${key}`);
+  }
+}
 
 /** The configuration of the run with other data settings. */
 function withData(config: RunConfig, assignments: readonly string[]): RunConfig {
@@ -65,6 +73,7 @@ export const evalCommand = defineCommand({
       })
       .option('json', { type: 'boolean', default: false, describe: 'Print JSON' }),
   run: async ({ checkpoint, split, puzzles, segments, batch, adaptive, raw, set, json }) => {
+    requireDataOnly(set);
     return await interruptible(async (signal) => {
       const loaded = loadModel(checkpoint, { averaged: !raw });
       const data = await openRunData(withData(loaded.config, set), {

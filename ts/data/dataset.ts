@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { ArgumentError, FormatError } from '../error';
+import { IGNORE_LABEL } from '../ignore_label';
 import { describe, readArgument, requirePath } from '../io/arguments';
 import { makeDirectoryAtomic } from '../io/atomic_file';
 import { onFile, readWholeFile, syncDirectory, writeSyncedFile } from '../io/files';
@@ -10,8 +11,7 @@ import { readArray } from '../tensor/arguments';
 import { requireDataset } from './check';
 import { formatMetadata, parseMetadata, type DatasetMetadata } from './metadata';
 
-/** A label that is not scored, on load and in batches, whatever `ignoreLabelId` it has on disk. */
-export const IGNORE_LABEL = -100;
+export { IGNORE_LABEL };
 
 export type Split = 'train' | 'test';
 

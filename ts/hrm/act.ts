@@ -12,6 +12,7 @@ import { readOptions } from '../tensor/arguments';
 import { ones, zeros } from '../tensor/create';
 import type { Tensor } from '../tensor/tensor';
 import { requireBatch, requireCarry, requireModel } from './arguments';
+import type { ModelConfig } from './config';
 import type { Hrm } from './model';
 
 /** A batch of puzzles. */
@@ -94,6 +95,14 @@ function explorationBound(model: Hrm, batchSize: number, generator: Generator | 
   return where(lt(rand([batchSize], { generator }), haltExplorationProb), bound, zeros([], { dtype: 'int32' }));
 }
 
+/** Where the Q head says that a row is done (HRM section 3): a bool for each row. */
+export function saysHalt(
+  { haltLoss }: Pick<ModelConfig, 'haltLoss'>,
+  { qHalt, qContinue }: Pick<StepOutputs, 'qHalt' | 'qContinue'>,
+): Tensor {
+  return haltLoss === 'halt' ? gt(qHalt, 0) : gt(qHalt, qContinue);
+}
+
 /**
  * One segment (HRM section 3, steps 1 to 3). Reads nothing on the host.
  *
@@ -124,8 +133,7 @@ export function actStep(
     let halted = lastStep;
     let targetQContinue: Tensor | undefined;
     if (training && haltMaxSteps > 1) {
-      const { qHalt, qContinue } = heads;
-      halted = logicalOr(halted, haltLoss === 'halt' ? gt(qHalt, 0) : gt(qHalt, qContinue));
+      halted = logicalOr(halted, saysHalt({ haltLoss }, heads));
       if (haltExplorationProb > 0) {
         const bound = explorationBound(model, newSteps.shape[0] as number, generator);
         halted = logicalAnd(halted, ge(newSteps, bound));

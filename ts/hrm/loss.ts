@@ -1,6 +1,7 @@
 /** The training loss and the metrics of one segment (HRM section 3, steps 4 and 5). */
 import { noGrad } from '../autograd/no_grad';
 import { detached } from '../autograd/tape';
+import { IGNORE_LABEL } from '../ignore_label';
 import { add, div, mul } from '../ops/arithmetic';
 import { bceWithLogits } from '../ops/bce_with_logits';
 import { cast } from '../ops/cast';
@@ -18,8 +19,7 @@ import { requireCarry, requireOutputs } from './arguments';
 import type { Carry, StepOutputs } from './act';
 import type { ModelConfig } from './config';
 
-/** Label of tokens that are not scored. */
-export const IGNORE_LABEL = -100;
+export { IGNORE_LABEL };
 
 /**
  * The entries of `metrics`, all sums over the batch: over the rows that halted in this step and have a label (count,

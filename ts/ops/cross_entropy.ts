@@ -7,6 +7,7 @@ import { add, div, sub } from './arithmetic';
 import { cast } from './cast';
 import { ge, ne } from './compare';
 import { defineOp, type Op } from './define';
+import { IGNORE_LABEL } from '../ignore_label';
 import { maximum } from './power';
 import { sum } from './reduce';
 import { log, reciprocal } from './unary';
@@ -42,7 +43,7 @@ export const crossEntropyOp: Op<'cross_entropy'> = defineOp('cross_entropy', {
  */
 export function crossEntropy(logits: Tensor, labels: Tensor, options: CrossEntropyOptions = {}): Tensor {
   const given = readOptions('crossEntropy', options, ['kind', 'ignoreIndex', 'reduction']);
-  const { kind = 'softmax', ignoreIndex = -100, reduction = 'mean' } = given;
+  const { kind = 'softmax', ignoreIndex = IGNORE_LABEL, reduction = 'mean' } = given;
   if (kind !== 'softmax' && kind !== 'stablemax')
     throw new ArgumentError(`crossEntropy: kind must be 'softmax' or 'stablemax', got ${describe(kind)}`);
   requireInteger('crossEntropy', 'ignoreIndex', ignoreIndex);

@@ -68,6 +68,12 @@ export function isInstance<T>(value: unknown, type: abstract new (...args: never
   return !types.isProxy(value) && value instanceof type;
 }
 
+/** Checks an optional signal: what only looks like one would fail in the middle of the work. */
+export function requireSignal(op: string, value: unknown): void {
+  if (value === undefined || isInstance(value, AbortSignal)) return;
+  throw new ArgumentError(`${op}: signal must be an AbortSignal, got ${describe(value)}`);
+}
+
 export function requireFunction(op: string, name: string, value: unknown): void {
   if (typeof value !== 'function') throw new ArgumentError(`${op}: ${name} must be a function, got ${describe(value)}`);
 }

@@ -157,9 +157,14 @@ export class Tensor {
    */
   async data(): Promise<DataArray> {
     hostReads.check('data');
-    const source = readable(this.#id('data'), this.dtype);
+    const id = this.#id('data');
     const target = new ARRAY_TYPES[this.dtype](this.size);
-    await guarded(() => addon().readAsync(source.id, target));
+    const source = readable(id, this.dtype);
+    try {
+      await guarded(() => addon().readAsync(source.id, target));
+    } finally {
+      if (source.id !== id) addon().release(source.id);
+    }
     return target;
   }
   /** The value of a tensor with one element; a boolean for bool. */
@@ -200,7 +205,10 @@ const ARRAY_TYPES = {
   float64: Float64Array,
 } as const;
 
-/** A tensor that a typed array can hold: bfloat16 has none, so it is cast. The owner keeps it alive. */
+/**
+ * A tensor that a typed array can hold. bfloat16 has no such array, so it is cast: a tensor of another number, which the
+ * caller releases after the read.
+ */
 function readable(id: TensorId, dtype: DType): Owner {
   const owner: Owner = { id };
   if (dtype === 'bfloat16') {
@@ -212,11 +220,14 @@ function readable(id: TensorId, dtype: DType): Owner {
 }
 
 function readElements(id: TensorId, dtype: DType, size: number): DataArray {
-  const source = readable(id, dtype);
   const target = new ARRAY_TYPES[dtype](size);
-  guarded(() => {
-    addon().read(source.id, target);
-  });
-  if (source.id !== id) addon().release(source.id);
+  const source = readable(id, dtype);
+  try {
+    guarded(() => {
+      addon().read(source.id, target);
+    });
+  } finally {
+    if (source.id !== id) addon().release(source.id);
+  }
   return target;
 }

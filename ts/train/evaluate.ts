@@ -3,7 +3,7 @@ import { noGrad } from '../autograd/no_grad';
 import type { PuzzleDataset } from '../data/dataset';
 import { fixedSubset, testBatches, type Batch } from '../data/sampler';
 import { ArgumentError } from '../error';
-import { actStep, type Carry, initialCarry, type StepOutputs } from '../hrm/act';
+import { actStep, type Carry, initialCarry, saysHalt, type StepOutputs } from '../hrm/act';
 import { actLoss, IGNORE_LABEL, METRIC_NAMES } from '../hrm/loss';
 import type { Hrm } from '../hrm/model';
 import { eq, logicalAnd, logicalOr, ne } from '../ops/compare';
@@ -12,7 +12,7 @@ import { all, any, sum } from '../ops/reduce';
 import { argmax } from '../ops/softmax';
 import { requireModel } from '../hrm/arguments';
 import { requireCallback } from '../data/check';
-import { isInstance, readOptions } from '../tensor/arguments';
+import { readOptions, requireSignal } from '../tensor/arguments';
 import { ones, tensor, zeros } from '../tensor/create';
 import { describe } from '../tensor/dtype';
 import { tidy } from '../tensor/scope';
@@ -106,8 +106,7 @@ export async function evaluate(model: Hrm, dataset: PuzzleDataset, options: Eval
   const given = readOptions('evaluate', options, OPTIONS);
   const { batchSize = 256, segments = config.haltMaxSteps, puzzles = null, subsetSeed = 0 } = given;
   const { adaptive = false, signal, onBatch } = given;
-  if (signal !== undefined && !isInstance(signal, AbortSignal))
-    throw new ArgumentError(`evaluate: signal must be an AbortSignal, got ${describe(signal)}`);
+  requireSignal('evaluate', signal);
   requireCallback('evaluate', 'onBatch', onBatch);
   if (!Number.isSafeInteger(segments) || segments < 1) {
     throw new ArgumentError(`evaluate: segments must be a positive integer, got ${describe(segments)}`);
@@ -197,11 +196,10 @@ function runAdaptive(model: Hrm, batch: Batch, segments: number, totals: Totals)
 /** Which rows stop now: those the Q head says are done, all of them at the last segment. */
 export function haltingRows(
   { config }: Pick<Hrm, 'config'>,
-  { qHalt, qContinue }: Pick<StepOutputs, 'qHalt' | 'qContinue'>,
+  outputs: Pick<StepOutputs, 'qHalt' | 'qContinue'>,
   last: boolean,
 ): boolean[] {
-  const [halt, go] = [qHalt.dataSync(), qContinue.dataSync()];
-  return Array.from(halt, (q, row) => last || q > (config.haltLoss === 'halt' ? 0 : go[row]!));
+  return tidy(() => Array.from(saysHalt(config, outputs).dataSync(), (says) => last || says !== 0));
 }
 
 function selectCarry(carry: Carry, rows: readonly number[]): Carry {

@@ -16,14 +16,15 @@ export interface RunLength {
   readonly intervals: number | null;
   /** The run is over after so many steps; null: steps do not matter. */
   readonly maxSteps: number | null;
-  /** Steps the run takes: exact where every puzzle has one example, otherwise the mean. */
+  /** Steps the run takes unless it stops early: exact where every puzzle has one example, otherwise estimated by the mean. */
   readonly expectedSteps: number;
 }
 
 /**
  * The length of a run. In steps: exactly those. In epochs it ends with its ceil(epochs / intervalEpochs)-th interval, each of
  * which drops its last incomplete batch (HRM section 5: a schedule of 26,041 steps, a run of 26,040); where the last interval
- * would be longer than the epochs that are left, or intervals are not given, the schedule's end is the run's.
+ * would be longer than the epochs that are left the schedule's end is the run's if it comes first, and without intervals it
+ * always is.
  *
  * @throws ConfigError when there is not a single step
  */
@@ -38,8 +39,10 @@ export function runLength({ train }: Pick<RunConfig, 'train'>, data: DataLength)
     );
   }
   const intervals = intervalEpochs === null ? null : Math.ceil(epochs! / intervalEpochs);
-  if (intervals !== null && epochs === intervals * intervalEpochs!) {
-    return { scheduleSteps, intervals, maxSteps: null, expectedSteps: intervals * stepsIn(intervalEpochs!) };
+  if (intervals === null) return { scheduleSteps, intervals, maxSteps: scheduleSteps, expectedSteps: scheduleSteps };
+  const intervalSteps = intervals * stepsIn(intervalEpochs!);
+  if (epochs === intervals * intervalEpochs!) {
+    return { scheduleSteps, intervals, maxSteps: null, expectedSteps: intervalSteps };
   }
-  return { scheduleSteps, intervals, maxSteps: scheduleSteps, expectedSteps: scheduleSteps };
+  return { scheduleSteps, intervals, maxSteps: scheduleSteps, expectedSteps: Math.min(scheduleSteps, intervalSteps) };
 }

@@ -10,8 +10,7 @@ import type { SudokuSet } from '../data/sudoku/set';
 import { assertDisjoint, generatingSplits, gridsOf, type Overlap, overlapOf } from '../data/sudoku/split';
 import { formatGrid } from '../data/sudoku/text';
 import { finishInTurns } from '../data/turns';
-import { isInstance, readOptions } from '../tensor/arguments';
-import { describe } from '../tensor/dtype';
+import { readOptions, requireSignal } from '../tensor/arguments';
 import { requireDataConfig, type RunConfig } from './config';
 import type { DataLength } from './length';
 import type { DataShape } from '../hrm/config';
@@ -66,8 +65,7 @@ export async function openRunData(
   options: OpenDataOptions = {},
 ): Promise<RunData> {
   const { unique, signal } = readOptions('openRunData', options, ['unique', 'signal']);
-  if (signal !== undefined && !isInstance(signal, AbortSignal))
-    throw new ArgumentError(`openRunData: signal must be an AbortSignal, got ${describe(signal)}`);
+  requireSignal('openRunData', signal);
   const { data, seed } = requireDataConfig('openRunData', config);
   switch (data.kind) {
     case 'npy': {

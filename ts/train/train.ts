@@ -2,14 +2,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { requireCallback } from '../data/check';
-import { ArgumentError, ConfigError } from '../error';
+import { ConfigError } from '../error';
 import type { Hrm } from '../hrm/model';
 import { type Checkpoint, CheckpointStore } from '../io/checkpoint_store';
 import { requirePath } from '../io/arguments';
 import { writeFileAtomic } from '../io/atomic_file';
 import { makeDirectories, onFile } from '../io/files';
-import { isInstance, readArgument, readArray, readOptions } from '../tensor/arguments';
-import { describe } from '../tensor/dtype';
+import { readArgument, readArray, readOptions, requireSignal } from '../tensor/arguments';
 import { checkpointConfig } from './checkpoint';
 import { checkLayer, type ConfigLayer, type ConfigValues, parseConfig, serializeConfig } from './config';
 import type { RunConfig } from './config';
@@ -84,8 +83,7 @@ export async function train(options: TrainOptions = {}): Promise<TrainResult> {
   const given = readOptions('train', options, OPTIONS);
   const { out, signal, onStart, onStep, onEvaluation, onCheckpoint } = given;
   if (out !== undefined) requirePath('train', 'out', out);
-  if (signal !== undefined && !isInstance(signal, AbortSignal))
-    throw new ArgumentError(`train: signal must be an AbortSignal, got ${describe(signal)}`);
+  requireSignal('train', signal);
   for (const [name, callback] of Object.entries({ onStart, onStep, onEvaluation, onCheckpoint }))
     requireCallback('train', name, callback);
   const { config, resume, rejected, changes } = resolveRun(given);

@@ -250,7 +250,7 @@ export class Trainer {
       try {
         return await evaluate(this.model, dataset, options);
       } catch (error) {
-        if (signal?.aborted) return undefined;
+        if (signal?.aborted && error === signal.reason) return undefined;
         throw error;
       }
     });
@@ -284,8 +284,9 @@ export class Trainer {
     this.#options.onCheckpoint?.(checkpoint);
   }
 
-  /** Frees the training state. The model stays. */
+  /** Frees the training state and closes the metrics. The model stays. */
   dispose(): void {
+    this.#metrics?.close();
     this.#training.dispose();
   }
 }

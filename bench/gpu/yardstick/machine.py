@@ -1,5 +1,6 @@
 """What the figures were measured on."""
 
+import hashlib
 import os
 import re
 import shlex
@@ -7,7 +8,7 @@ import shutil
 import subprocess
 import sys
 
-from results import now
+from results import UNKNOWN_COMMIT, now
 
 
 def run(*command, cwd=None):
@@ -31,14 +32,19 @@ def compute_capability():
 
 
 def commit(root):
-    """The commit of the sources, with + where they differ from it; of an unpacked archive, what the archive says."""
+    """
+    The commit of the sources, with + and a digest of the difference where they differ from it, so that rows of other sources
+    are not kept; of an unpacked archive, what the archive says.
+    """
     top = run('git', 'rev-parse', '--show-toplevel', cwd=root)
     if top is not None and os.path.realpath(top) == os.path.realpath(root):
-        changed = run('git', 'status', '--porcelain', '--untracked-files=no', cwd=root)
-        return run('git', 'rev-parse', '--short=12', 'HEAD', cwd=root) + ('+' if changed else '')
+        command = ['git', 'diff', 'HEAD', '--binary', '--no-color', '--no-ext-diff', '--no-textconv']
+        difference = subprocess.run(command, cwd=root, capture_output=True, timeout=60, check=True).stdout
+        digest = '+' + hashlib.sha256(difference).hexdigest()[:12] if difference else ''
+        return run('git', 'rev-parse', '--short=12', 'HEAD', cwd=root) + digest
     with open(os.path.join(root, 'bench', 'gpu', 'COMMIT'), encoding='utf-8') as file:
         text = file.read().strip()
-    return os.environ.get('HRM_COMMIT', 'unknown') if text.startswith('$') else text[:12]
+    return os.environ.get('HRM_COMMIT', UNKNOWN_COMMIT) if text.startswith('$') else text[:12]
 
 
 def torch_python():

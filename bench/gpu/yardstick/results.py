@@ -8,6 +8,8 @@ import statistics
 FORMAT = 1
 # Where these agree, a row measured before still stands.
 SAME = ('gpu', 'driver', 'commit', 'versions', 'rehearsal')
+# Of sources that nothing names; two of it need not be the same.
+UNKNOWN_COMMIT = 'unknown'
 
 
 def now():
@@ -41,6 +43,8 @@ class Results:
         with open(path, encoding='utf-8') as file:
             before = json.load(file)
         differing = [key for key in SAME if before['machine'].get(key) != description.get(key)]
+        if description.get('commit') == UNKNOWN_COMMIT and 'commit' not in differing:
+            differing.append('commit')
         if before.get('format') != FORMAT or differing:
             say(f"{path}: from another {' and '.join(differing) or 'format'}, so its rows are measured again")
             return

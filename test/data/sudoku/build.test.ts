@@ -130,6 +130,30 @@ describe('buildSudokuDataset and verifyData', () => {
   });
 });
 
+describe('a signal', () => {
+  const options = (signal: AbortSignal): BuildOptions => ({
+    ...{ out: fresh(), geometry: small, seed: 1, augmentations: 1, signal },
+    origin: { kind: 'generate', trainPuzzles: 2, testPuzzles: 1, blanks: { min: 2, max: 4 } },
+  });
+
+  it('must be one, and not only look like one', async () => {
+    const file = path.join(dir, 'signal.csv');
+    writeFileSync(file, csv([0]));
+    for (const wrong of [{}, { aborted: false }, null, 1]) {
+      const signal = wrong as AbortSignal;
+      await expect(verifyData(file, { geometry: six, signal })).rejects.toBeInstanceOf(ArgumentError);
+      await expect(buildSudokuDataset(options(signal))).rejects.toBeInstanceOf(ArgumentError);
+    }
+  });
+
+  it('ends the work with its reason, and leaves nothing', async () => {
+    const reason = new Error('enough');
+    const given = options(AbortSignal.abort(reason));
+    await expect(buildSudokuDataset(given)).rejects.toBe(reason);
+    expect(existsSync(given.out)).toBe(false);
+  });
+});
+
 describe('verifyData', () => {
   const sound = sudokuDataset(puzzles.select(range(0, 20)), { augmentations: 1, seed: 1 });
   const test = sudokuDataset(puzzles.select(range(20, 30)));

@@ -1,5 +1,6 @@
 import { ArgumentError } from '../../error';
 import { describe, requirePath } from '../../io/arguments';
+import { requireSignal } from '../../tensor/arguments';
 import { readOptions, requireCallback } from '../check';
 import { writeDataset } from '../dataset';
 import { Philox } from '../philox';
@@ -99,6 +100,7 @@ export async function buildSudokuDataset(options: BuildOptions): Promise<BuildRe
   requirePath(op, 'out', out);
   requireGeometry(op, given.geometry);
   requireCallback(op, 'onProgress', onProgress);
+  requireSignal(op, signal);
   const origin = readOptions(op, given.origin, ORIGIN_KEYS);
   const { train, test, droppedTrain, bad } = await partsOf(given, origin);
   if (train.length === 0 || test.length === 0) {

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { ArgumentError, FormatError } from '../../error';
 import { describe, requirePath } from '../../io/arguments';
+import { requireSignal } from '../../tensor/arguments';
 import { readOptions, requireCallback } from '../check';
 import { loadDataset, type PuzzleDataset, type Split } from '../dataset';
 import { examineRow, importSudokuCsv, type BadRow, type ImportResult } from './csv';
@@ -98,6 +99,7 @@ export async function verifyData(target: string, options: VerifyOptions = {}): P
   };
   if (given.geometry !== undefined) requireGeometry('verifyData', given.geometry);
   requireCallback('verifyData', 'onProgress', onProgress);
+  requireSignal('verifyData', signal);
   if (!['all', 'groups', 'none'].includes(unique)) {
     throw new ArgumentError(`verifyData: unique must be 'all', 'groups' or 'none', got ${describe(unique)}`);
   }
