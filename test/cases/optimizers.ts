@@ -11,7 +11,6 @@ const scalar = (value: number): Tensor => tensor(value);
 const flag = (value: boolean): Tensor => tensor(value);
 const integer = (value: number): Tensor => tensor(value, { dtype: 'int32' });
 const BETAS = { beta1: 0.9, beta2: 0.95, weightDecay: 0.5 };
-const one = tensor([1]);
 
 interface AdamOptions {
   readonly t: number;
@@ -53,7 +52,7 @@ export const adamAtan2Case = opCase<AdamOptions>({
       what: 'a moment too few',
       run: () => {
         const scalars = { step: integer(1), lr: scalar(0.1), finite: flag(true) };
-        adamAtan2_({ parameters: [one], m: [], v: [one], gradients: [one] }, scalars, BETAS);
+        adamAtan2_({ parameters: [zeros([1])], m: [], v: [zeros([1])], gradients: [zeros([1])] }, scalars, BETAS);
       },
       error: ArgumentError,
     },
@@ -70,7 +69,11 @@ export const adamAtan2Case = opCase<AdamOptions>({
       what: 'a step that is no integer',
       run: () => {
         const scalars = { step: scalar(1), lr: scalar(0.1), finite: flag(true) };
-        adamAtan2_({ parameters: [one], m: [one], v: [one], gradients: [one] }, scalars, BETAS);
+        adamAtan2_(
+          { parameters: [zeros([1])], m: [zeros([1])], v: [zeros([1])], gradients: [zeros([1])] },
+          scalars,
+          BETAS,
+        );
       },
       error: DTypeError,
     },
@@ -79,7 +82,11 @@ export const adamAtan2Case = opCase<AdamOptions>({
       run: () => {
         const scalars = { step: integer(1), lr: scalar(0.1), finite: flag(true) };
         const options = { ...BETAS, beta1: 1 };
-        adamAtan2_({ parameters: [one], m: [one], v: [one], gradients: [one] }, scalars, options);
+        adamAtan2_(
+          { parameters: [zeros([1])], m: [zeros([1])], v: [zeros([1])], gradients: [zeros([1])] },
+          scalars,
+          options,
+        );
       },
       error: ArgumentError,
     },

@@ -76,7 +76,7 @@ describe('diagnose', () => {
       'an old CMake',
       { tools: { ...healthy.tools, cmake: { path: '/c', version: 'cmake version 3.10.2' } } },
       'error build tools',
-      /at least 3.15, got 3.10.2/,
+      /at least 3.16, got 3.10.2/,
       /newer CMake/,
     ],
     ['no CMake', { tools: { ...healthy.tools, cmake: null } }, 'note build tools', /CMake not found/, /install/],

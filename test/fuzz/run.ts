@@ -135,7 +135,12 @@ function problemOf(error: unknown): string {
 function disposeResult(result: unknown): void {
   if (Tensor.isTensor(result)) result.dispose();
   if (types.isProxy(result) || !Array.isArray(result)) return;
-  for (const item of result.slice(0, 100)) if (Tensor.isTensor(item)) item.dispose();
+  try {
+    for (const item of result.slice(0, 100)) if (Tensor.isTensor(item)) item.dispose();
+  } catch (error) {
+    // An item that throws when it is read: a callback's own array, handed through.
+    if (!(error instanceof TypeError) || error.message !== 'hostile') throw error;
+  }
 }
 
 /** What a callback threw, or calling what only looks like a function. */

@@ -47,8 +47,23 @@ const nestedData: Arb = either(
   value(0).map(() => () => new Int32Array(6)),
 );
 
-const unary = ['abs', 'cos', 'exp', 'gelu', 'log', 'neg', 'reciprocal', 'relu', 'rsqrt', 'sigmoid', 'sign', 'silu'];
+const unary = [
+  'abs',
+  'cos',
+  'exp',
+  'floor',
+  'gelu',
+  'log',
+  'neg',
+  'reciprocal',
+  'relu',
+  'rsqrt',
+  'sigmoid',
+  'sign',
+  'silu',
+];
 const moreUnary = [
+  'round',
   'sin',
   'sqrt',
   'square',
@@ -63,7 +78,8 @@ const moreUnary = [
 const inPlaceUnary = ['exp_', 'neg_', 'sqrt_', 'zero_'];
 const binary = ['add', 'sub', 'mul', 'div', 'pow', 'maximum', 'minimum', 'eq', 'ne', 'lt', 'le', 'gt', 'ge'];
 const moreBinary = ['logicalAnd', 'logicalOr', 'logicalXor', 'add_', 'sub_', 'mul_', 'div_', 'pow_', 'copy_'];
-const reductions = ['sum', 'mean', 'max', 'min', 'any', 'all', 'logsumexp', 'argmax'];
+const reductions = ['sum', 'mean', 'max', 'min', 'any', 'all', 'logsumexp'];
+const spread = object({}, { keepdim: value(true, false), correction: value(0, 1) });
 
 /** Arguments of the ops that are functions and methods alike, the tensor first. */
 function opArguments(): Record<string, readonly Arb[]> {
@@ -75,7 +91,9 @@ function opArguments(): Record<string, readonly Arb[]> {
     ...table,
     gelu: [anyTensor, maybe(object({}, { approximate: value('none', 'tanh') }))],
     argmax: [anyTensor, maybe(dim), keepdim],
-    variance: [anyTensor, dims, maybe(object({}, { keepdim: value(true, false), correction: value(0, 1) }))],
+    argmin: [anyTensor, maybe(dim), keepdim],
+    variance: [anyTensor, dims, maybe(spread)],
+    std: [anyTensor, dims, maybe(spread)],
     softmax: [anyTensor, dim],
     logSoftmax: [anyTensor, dim],
     clamp: [anyTensor, object({}, { min: value(-1, 0.5), max: value(1, 2) })],
@@ -292,9 +310,10 @@ export function tensorSubjects(): Subjects {
   const table = opArguments();
   for (const [name, args] of Object.entries(table)) {
     functions[name] = call(functionOf(name), ...args);
-    const methodName = name === 'variance' ? 'var' : name;
-    if (methodName in api.Tensor.prototype) methods[`Tensor.${methodName}`] = methodOfTensor(methodName, args);
+    if (name in api.Tensor.prototype) methods[`Tensor.${name}`] = methodOfTensor(name, args);
   }
+  // `var` is no name that a function may have.
+  methods['Tensor.var'] = methodOfTensor('var', table['variance']!);
   for (const name of ['alias', 'data', 'dataSync', 'dispose', 'item', 'toString'])
     methods[`Tensor.${name}`] = methodOfTensor(name, [anyTensor, none]);
   const accessors = ['shape', 'dtype', 'device', 'strides', 'rank', 'size', 'isContiguous', 'isDisposed', 'isLeaf'];

@@ -117,7 +117,7 @@ describe('cross entropy against its definition', () => {
     const labels = tensor(Int32Array.from([0, 1, 2, 11]), { shape: [2, 2] });
     const logits = randn([2, 2, CLASSES], { generator });
     expect(() => crossEntropy(logits, labels)).toThrow(
-      'cross_entropy: labels must be in [0, V), V = 11, or ignoreIndex, -100, got 11 at [1, 1]',
+      'crossEntropy: labels must be in [0, V), V = 11, or ignoreIndex, -100, got 11 at [1, 1]',
     );
   });
 
