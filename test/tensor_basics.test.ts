@@ -32,9 +32,9 @@ describe('tensors', () => {
   it('are read without leaving anything to the collector', async () => {
     const t = tensor([1, 2], { dtype: 'bfloat16' });
     const before = memory().tensors;
-    const kept = [await t.data(), t.dataSync(), await t.data()];
-    expect(kept).toEqual([Float32Array.of(1, 2), Float32Array.of(1, 2), Float32Array.of(1, 2)]);
-    expect(memory().tensors).toBe(before);
+    for (const read of [await t.data(), t.dataSync(), await t.data()]) expect([...read]).toEqual([1, 2]);
+    // The collector may take what earlier tests dropped.
+    expect(memory().tensors).toBeLessThanOrEqual(before);
     t.dispose();
   });
 

@@ -4,7 +4,14 @@ import path from 'node:path';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { renderReport } from '../../ts/cli/doctor';
 import { atLeast, CMAKE_MINIMUM, diagnose } from '../../ts/cli/doctor_diagnose';
-import { gatherFacts, parseCpuInfo, parseCpuMax, probeAddon, type Facts, type NativeInfo } from '../../ts/cli/doctor_probe';
+import {
+  gatherFacts,
+  parseCpuInfo,
+  parseCpuMax,
+  probeAddon,
+  type Facts,
+  type NativeInfo,
+} from '../../ts/cli/doctor_probe';
 import { packageRoot } from '../../ts/cli/package_info';
 import { addonCandidates } from '../../ts/native/addon';
 import { runCli } from '../support/run_cli';

@@ -212,7 +212,7 @@ describe('encodeNpy', () => {
       ],
       [
         { dtype: 'int32', shape: new Array(33).fill(1), data: new Int32Array(1) },
-        'at most 32 sizes, got an array of 33',
+        'at most 32 sizes, got an array of length 33',
       ],
       [
         { dtype: 'int32', shape: [1, -1], data: new Int32Array(1) },

@@ -182,7 +182,7 @@ const malformed: readonly MalformedRow[] = [
   ['a metadata number', file('{"__metadata__":{"k":1}}'), '__metadata__ "k" must be a string, got 1'],
   ['a metadata object', file('{"__metadata__":{"k":{}}}'), '__metadata__ "k" must be a string, got an object'],
   ['a tensor that is null', file('{"w":null}'), 'tensor "w": must be an object, got null'],
-  ['a tensor that is an array', file('{"w":[]}'), 'tensor "w": must be an object, got an array of 0'],
+  ['a tensor that is an array', file('{"w":[]}'), 'tensor "w": must be an object, got an array of length 0'],
   ['a tensor without fields', file('{"w":{}}'), 'got undefined'],
   [
     'an unknown field',
@@ -235,8 +235,8 @@ const malformed: readonly MalformedRow[] = [
   ['too many bytes', one('F32', '[1]', '[0,8]', 8), 'shape [1] of F32 needs 4 bytes, data_offsets give 8'],
   ['a scalar without bytes', one('F32', '[]', '[0,0]'), 'shape [] of F32 needs 4 bytes, data_offsets give 0'],
   ['no offsets', file('{"w":{"dtype":"F32","shape":[1]}}', 4), 'data_offsets must be [begin, end], got undefined'],
-  ['one offset', one('F32', '[1]', '[4]', 4), 'data_offsets must be [begin, end], got an array of 1'],
-  ['three offsets', one('F32', '[1]', '[0,4,8]', 4), 'data_offsets must be [begin, end], got an array of 3'],
+  ['one offset', one('F32', '[1]', '[4]', 4), 'data_offsets must be [begin, end], got an array of length 1'],
+  ['three offsets', one('F32', '[1]', '[0,4,8]', 4), 'data_offsets must be [begin, end], got an array of length 3'],
   ['a negative offset', one('F32', '[1]', '[-4,0]', 4), 'data_offsets[0] must be an integer in [0, 2^53), got -4'],
   ['a null offset', one('F32', '[1]', '[0,null]', 4), 'data_offsets[1] must be an integer in [0, 2^53), got null'],
   [

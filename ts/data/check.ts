@@ -1,21 +1,15 @@
 import { types } from 'node:util';
 import { ArgumentError } from '../error';
 import { describe } from '../io/arguments';
-import { readArgument } from '../tensor/arguments';
+import { readArgument, requireInteger } from '../tensor/arguments';
 import type { PuzzleDataset, PuzzleSet } from './dataset';
 
-export { readOptions } from '../tensor/arguments';
+export { readOptions, requireInteger } from '../tensor/arguments';
 
 /** Checks an optional callback. */
 export function requireCallback(op: string, name: string, value: unknown): void {
   if (value === undefined || typeof value === 'function') return;
   throw new ArgumentError(`${op}: ${name} must be a function, got ${describe(value)}`);
-}
-
-/** Checks a number of things. */
-export function requireCount(op: string, name: string, value: unknown, min: number, max: number): number {
-  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= min && value <= max) return value;
-  throw new ArgumentError(`${op}: ${name} must be an integer in [${min}, ${max}], got ${describe(value)}`);
 }
 
 /**
@@ -36,9 +30,9 @@ export function requireDataset(op: string, value: unknown): PuzzleDataset {
       'numPuzzleIdentifiers',
       'totalGroups',
     ] as const;
-    for (const key of integers) requireCount(op, `metadata.${key}`, metadata[key], 0, 2 ** 31 - 1);
+    for (const key of integers) requireInteger(op, `metadata.${key}`, metadata[key], 0, 2 ** 31 - 1);
     if (metadata.ignoreLabelId !== null) {
-      requireCount(op, 'metadata.ignoreLabelId', metadata.ignoreLabelId, -(2 ** 31), 2 ** 31 - 1);
+      requireInteger(op, 'metadata.ignoreLabelId', metadata.ignoreLabelId, -(2 ** 31), 2 ** 31 - 1);
     }
     if (metadata.seqLen < 1) throw new ArgumentError(`${op}: metadata.seqLen must be positive, got 0`);
     for (const set of sets as unknown[]) requireSet(op, set, metadata.seqLen);
@@ -56,7 +50,7 @@ function requireSet(op: string, value: unknown, seqLen: number): void {
   const refuse = (message: string): never => {
     throw new ArgumentError(`${op}: set ${set.name}: ${message}`);
   };
-  requireCount(op, `set ${set.name}: nExamples`, set.nExamples, 1, 2 ** 31 - 1);
+  requireInteger(op, `set ${set.name}: nExamples`, set.nExamples, 1, 2 ** 31 - 1);
   for (const field of ['inputs', 'labels'] as const) {
     const tokens: unknown = set[field];
     const known = types.isUint8Array(tokens) || types.isInt16Array(tokens) || types.isInt32Array(tokens);

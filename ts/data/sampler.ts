@@ -2,7 +2,7 @@ import { types } from 'node:util';
 import { ArgumentError, ConfigError, FormatError } from '../error';
 import { describe, readArgument } from '../io/arguments';
 import { readArray, readFields, requireFunction } from '../tensor/arguments';
-import { readOptions, requireCallback, requireCount, requireDataset } from './check';
+import { readOptions, requireCallback, requireInteger, requireDataset } from './check';
 import { IGNORE_LABEL, type PuzzleDataset, type PuzzleSet, type TokenArray } from './dataset';
 import type { DatasetMetadata } from './metadata';
 import { Philox, streamOf } from './philox';
@@ -92,7 +92,7 @@ export class TrainSampler {
     checkCount('batchSize', batchSize);
     checkCount('epochsPerInterval', epochsPerInterval);
     readArgument('TrainSampler', 'metadata', () =>
-      requireCount('TrainSampler', 'metadata.seqLen', metadata.seqLen, 1, 2 ** 31 - 1),
+      requireInteger('TrainSampler', 'metadata.seqLen', metadata.seqLen, 1, 2 ** 31 - 1),
     );
     this.sets = readArray('TrainSampler', 'sets', sets, 'an array of sets') as readonly ExampleGroups[];
     if (this.sets.length === 0) throw new ArgumentError('TrainSampler: there must be at least one set');
@@ -215,7 +215,7 @@ function requireGroups(where: string, value: ExampleGroups): void {
   const keys = ['name', 'nGroups', 'nPuzzles', 'nExamples', 'identifier', 'write'] as const;
   const { name, nGroups, ...calls } = readFields(op, where, value, keys);
   if (typeof name !== 'string') throw new ArgumentError(`${op}: ${where} must have a name, got ${describe(name)}`);
-  requireCount(op, `${where}.nGroups`, nGroups, 0, 2 ** 31 - 1);
+  requireInteger(op, `${where}.nGroups`, nGroups, 0, 2 ** 31 - 1);
   for (const [key, call] of Object.entries(calls)) requireFunction(op, `${where}.${key}`, call);
 }
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import path from 'node:path';
 import { ArgumentError, FileError, FormatError, HrmError } from '../error';
-import { describe, requireInteger, requireMap, requireOptions, requirePath } from './arguments';
+import { describe, requireInteger, requireMap, readOptions, requirePath } from './arguments';
 import { isStaleTemporary, makeDirectoryAtomic, removeDirectoryAtomic } from './atomic_file';
 import {
   errorCode,
@@ -62,9 +62,9 @@ export class CheckpointStore {
   private readonly verified = new Map<string, Checkpoint>();
 
   /** @param options.keep how many good checkpoints remain after a save (2) */
-  constructor(root: string, options?: { readonly keep?: number }) {
+  constructor(root: string, options: { readonly keep?: number } = {}) {
     this.root = requirePath('CheckpointStore', 'root', root);
-    const { keep = 2 } = requireOptions('CheckpointStore', options, ['keep']);
+    const { keep = 2 } = readOptions('CheckpointStore', options, ['keep']);
     this.keep = requireInteger('CheckpointStore', 'keep', keep, 1, 1_000_000);
   }
 

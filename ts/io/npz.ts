@@ -6,7 +6,7 @@ import {
   requireBytes,
   requireInteger,
   requireMap,
-  requireOptions,
+  readOptions,
   requireString,
 } from './arguments';
 import { encodeNpy, parseNpy, type NpyArray } from './npy';
@@ -33,12 +33,12 @@ const MODIFIED = new Date(1980, 0, 1);
 export function parseNpz(
   bytes: Uint8Array,
   what: string,
-  options?: { readonly maxBytes?: number },
+  options: { readonly maxBytes?: number } = {},
 ): Map<string, NpyArray> {
   const op = 'parseNpz';
   const label = requireString(op, 'what', what);
   const file = requireBytes(op, 'bytes', bytes);
-  const { maxBytes = DEFAULT_MAX_BYTES } = requireOptions(op, options, ['maxBytes']);
+  const { maxBytes = DEFAULT_MAX_BYTES } = readOptions(op, options, ['maxBytes']);
   const limits = { maxBytes: requireInteger(op, 'maxBytes', maxBytes, 0, Number.MAX_SAFE_INTEGER) };
   const fail = (message: string): never => {
     throw new FormatError(`${op}: ${label}: ${message}`);
@@ -59,10 +59,10 @@ export function parseNpz(
  */
 export function encodeNpz(
   arrays: ReadonlyMap<string, RawArray>,
-  options?: { readonly compress?: boolean },
+  options: { readonly compress?: boolean } = {},
 ): Uint8Array {
   const op = 'encodeNpz';
-  const { compress = false } = requireOptions(op, options, ['compress']);
+  const { compress = false } = readOptions(op, options, ['compress']);
   if (typeof compress !== 'boolean')
     throw new ArgumentError(`${op}: compress must be a boolean, got ${describe(compress)}`);
   const files: Record<string, Uint8Array> = {};

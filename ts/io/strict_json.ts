@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { printParseErrorCode, visit } from 'jsonc-parser';
 import { FormatError } from '../error';
-import { describe, requireBytes, requireInteger, requireOptions, requireString } from './arguments';
+import { describe, requireBytes, requireInteger, readOptions, requireString } from './arguments';
 
 /** A JSON value. Objects have no prototype, so that keys such as `__proto__` and `constructor` are ordinary data. */
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | JsonObject;
@@ -27,9 +27,9 @@ const LARGEST_MAX_DEPTH = 512;
  * Integers over 2^53 lose digits as in JSON.parse; whoever needs an exact integer checks Number.isSafeInteger.
  * @param what names the document in error messages
  */
-export function parseJson(text: string | Uint8Array, what: string, limits?: JsonLimits): JsonValue {
+export function parseJson(text: string | Uint8Array, what: string, limits: JsonLimits = {}): JsonValue {
   const label = requireString('parseJson', 'what', what);
-  const { maxBytes = DEFAULT_MAX_BYTES, maxDepth = DEFAULT_MAX_DEPTH } = requireOptions('parseJson', limits, [
+  const { maxBytes = DEFAULT_MAX_BYTES, maxDepth = DEFAULT_MAX_DEPTH } = readOptions('parseJson', limits, [
     'maxBytes',
     'maxDepth',
   ]);

@@ -1,19 +1,14 @@
 /** Checks of what callers pass to the functions of this folder; shapes and dtypes are the native rules' business. */
-import { ArgumentError, ShapeError } from '../error';
-import { readArray, readFields } from '../tensor/arguments';
-import { describe } from '../tensor/dtype';
+import { ShapeError } from '../error';
+import { readArray, readFields, requireInteger } from '../tensor/arguments';
 import { Tensor } from '../tensor/tensor';
+
+export { requireInteger };
 
 /** A living tensor, or an error naming the argument. */
 export function requireTensor(op: string, name: string, value: unknown): Tensor {
   Tensor.handleOf(value, op, name);
   return value as Tensor;
-}
-
-export function requireInteger(op: string, name: string, value: unknown): number {
-  if (typeof value !== 'number' || !Number.isSafeInteger(value))
-    throw new ArgumentError(`${op}: ${name} must be an integer, got ${describe(value)}`);
-  return value;
 }
 
 export function requireIntegers(op: string, name: string, value: unknown): readonly number[] {

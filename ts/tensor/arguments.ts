@@ -68,6 +68,13 @@ export function isInstance<T>(value: unknown, type: abstract new (...args: never
   return !types.isProxy(value) && value instanceof type;
 }
 
+/** A safe integer in [min, max]; without bounds any. */
+export function requireInteger(op: string, name: string, value: unknown, min = -Infinity, max = Infinity): number {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= min && value <= max) return value;
+  const range = min === -Infinity && max === Infinity ? '' : ` in [${min}, ${max}]`;
+  throw new ArgumentError(`${op}: ${name} must be an integer${range}, got ${describe(value)}`);
+}
+
 /** Checks an optional signal: what only looks like one would fail in the middle of the work. */
 export function requireSignal(op: string, value: unknown): void {
   if (value === undefined || isInstance(value, AbortSignal)) return;

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { ArgumentError } from '../error';
 
 /** Element types in promotion order: mixing two gives the later one. The order is native/core/dtype.h's. */
@@ -31,16 +32,37 @@ export function promote(a: DType, b: DType): DType {
   return DTYPES.indexOf(a) > DTYPES.indexOf(b) ? a : b;
 }
 
+const MAX_SHOWN = 60;
+
 /** Short text of any value for an error message; never throws, whatever the value does. */
 export function describe(value: unknown): string {
+  switch (typeof value) {
+    case 'string':
+      return value.length > MAX_SHOWN ? `${JSON.stringify(value.slice(0, MAX_SHOWN))}...` : JSON.stringify(value);
+    case 'bigint': {
+      const text = `${value}n`;
+      return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}...` : text;
+    }
+    case 'number':
+      return Object.is(value, -0) ? '-0' : String(value);
+    case 'boolean':
+    case 'undefined':
+      return String(value);
+    case 'symbol':
+      return 'a symbol';
+    case 'function':
+      return 'a function';
+    case 'object':
+      return value === null ? 'null' : describeObject(value);
+  }
+}
+
+function describeObject(value: object): string {
+  if (types.isProxy(value)) return 'a Proxy';
+  if (Array.isArray(value)) return `an array of length ${value.length}`;
   try {
-    if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}...` : value);
-    if (typeof value === 'bigint') return `${value}n`;
-    if (typeof value === 'function') return 'a function';
-    if (typeof value === 'symbol') return 'a symbol';
-    if (typeof value !== 'object' || value === null) return String(value);
-    if (Array.isArray(value)) return `an array of length ${value.length}`;
-    return `an object (${Object.prototype.toString.call(value).slice(8, -1)})`;
+    const name = Object.prototype.toString.call(value).slice(8, -1);
+    return name === 'Object' ? 'an object' : `an object (${name})`;
   } catch {
     return 'an object that cannot be described';
   }

@@ -1,6 +1,6 @@
 import { ArgumentError, FormatError } from '../../error';
 import { describe } from '../../io/arguments';
-import { readOptions, requireCallback, requireCount } from '../check';
+import { readOptions, requireCallback, requireInteger } from '../check';
 import { readCsv } from '../csv';
 import { geometryOf, requireGeometry, type Geometry } from './geometry';
 import { findConflicts, describeViolation, isSolved, keepsClues } from './rules';
@@ -57,8 +57,8 @@ export async function importSudokuCsv(file: string, options: ImportOptions = {})
   const { geometry = geometryOf(3, 3), badRows = 'throw', unique = true, maxRows = Infinity, maxBytes } = given;
   requireGeometry(op, geometry);
   requireCallback(op, 'onProgress', given.onProgress);
-  if (maxBytes !== undefined) requireCount(op, 'maxBytes', maxBytes, 1, Number.MAX_SAFE_INTEGER);
-  if (maxRows !== Infinity) requireCount(op, 'maxRows', maxRows, 1, Number.MAX_SAFE_INTEGER);
+  if (maxBytes !== undefined) requireInteger(op, 'maxBytes', maxBytes, 1, Number.MAX_SAFE_INTEGER);
+  if (maxRows !== Infinity) requireInteger(op, 'maxRows', maxRows, 1, Number.MAX_SAFE_INTEGER);
   if (typeof unique !== 'boolean') throw new ArgumentError(`${op}: unique must be a boolean, got ${describe(unique)}`);
   if (badRows !== 'throw' && badRows !== 'skip') {
     throw new ArgumentError(`importSudokuCsv: badRows must be 'throw' or 'skip', got ${describe(badRows)}`);

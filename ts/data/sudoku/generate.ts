@@ -2,7 +2,7 @@ import { types } from 'node:util';
 import { ArgumentError } from '../../error';
 import { describe, readArgument } from '../../io/arguments';
 import { readArray } from '../../tensor/arguments';
-import { readOptions, requireCount } from '../check';
+import { readOptions, requireInteger } from '../check';
 import { Philox, streamOf } from '../philox';
 import { finish } from '../turns';
 import { assertGrid, requireGeometry, type Geometry, type Grid } from './geometry';
@@ -60,9 +60,9 @@ export function* generatingSudoku(options: GenerateOptions): Generator<number, S
   const { geometry, count, seed, blanks, solutions, avoidSolutions, part = 0 } = readOptions(op, options, OPTIONS);
   requireGeometry(op, geometry);
   const wanted = blanks === 'minimal' ? undefined : checkedRange(blanks, geometry);
-  requireCount(op, 'count', count, 0, Math.floor(2 ** 31 / geometry.cells));
+  requireInteger(op, 'count', count, 0, Math.floor(2 ** 31 / geometry.cells));
   if (solutions !== undefined) checkSolutions(solutions, geometry);
-  requireCount(op, 'part', part, 0, MAX_PARTS - 1);
+  requireInteger(op, 'part', part, 0, MAX_PARTS - 1);
   if (avoidSolutions !== undefined && !types.isSet(avoidSolutions)) {
     throw new ArgumentError(`${op}: avoidSolutions must be a Set of texts, got ${describe(avoidSolutions)}`);
   }
@@ -171,7 +171,7 @@ export function blanksOf(puzzle: Grid): number {
 export function enumerateSolutions(geometry: Geometry, limit = 10_000): Grid[] {
   const grids: Grid[] = [];
   requireGeometry('enumerateSolutions', geometry);
-  requireCount('enumerateSolutions', 'limit', limit, 1, 2 ** 24);
+  requireInteger('enumerateSolutions', 'limit', limit, 1, 2 ** 24);
   solverOf(geometry).solve(new Uint8Array(geometry.cells), {
     limit: limit + 1,
     onSolution: (solution) => grids.push(solution.slice()),

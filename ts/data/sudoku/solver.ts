@@ -1,7 +1,7 @@
 import { ArgumentError } from '../../error';
 import { describe } from '../../io/arguments';
 import { isInstance } from '../../tensor/arguments';
-import { readOptions, requireCallback, requireCount } from '../check';
+import { readOptions, requireCallback, requireInteger } from '../check';
 import { Philox } from '../philox';
 import { assertGrid, requireGeometry, type Geometry, type Grid } from './geometry';
 
@@ -382,8 +382,8 @@ export function solveSudoku(grid: Grid, geometry: Geometry, options: SudokuSolve
   }
   if (given.forbid !== undefined) {
     const { cell, digit } = readOptions(op, given.forbid, ['cell', 'digit']);
-    requireCount(op, 'forbid.cell', cell, 0, cells - 1);
-    requireCount(op, 'forbid.digit', digit, 1, size);
+    requireInteger(op, 'forbid.cell', cell, 0, cells - 1);
+    requireInteger(op, 'forbid.digit', digit, 1, size);
   }
   // A solver of its own, because onSolution may solve other puzzles.
   return new SudokuSolver(geometry).solve(grid, given);

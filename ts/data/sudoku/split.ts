@@ -1,6 +1,6 @@
 import { ArgumentError } from '../../error';
 import { describe } from '../../io/arguments';
-import { readOptions, requireCount } from '../check';
+import { readOptions, requireInteger } from '../check';
 import { Philox } from '../philox';
 import { finish } from '../turns';
 import { blanksOf, enumerateSolutions, generatingSudoku, type GenerateOptions } from './generate';
@@ -48,7 +48,7 @@ export function* generatingSplits(options: SplitOptions): Generator<number, Sudo
   const { geometry, seed, blanks, trainPuzzles, validPuzzles, testPuzzles } = readOptions(op, options, OPTIONS);
   requireGeometry(op, geometry);
   const counts = [trainPuzzles, validPuzzles, testPuzzles];
-  for (const count of counts) requireCount(op, 'the number of puzzles', count, 0, 2 ** 31 - 1);
+  for (const count of counts) requireInteger(op, 'the number of puzzles', count, 0, 2 ** 31 - 1);
   const held = new Set<string>();
   const grids = geometry.cells <= MAX_ENUMERATED_CELLS ? divideGrids(geometry, seed) : undefined;
   // The test side first: it decides what the others must keep clear of.
