@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { ArgumentError, FormatError } from '../error';
-import { IGNORE_LABEL } from '../ignore_label';
+import { IGNORE_LABEL } from '../tensor/ignore_label';
 import { describe, readArgument, requirePath } from '../io/arguments';
 import { makeDirectoryAtomic } from '../io/atomic_file';
 import { onFile, readWholeFile, syncDirectory, writeSyncedFile } from '../io/files';

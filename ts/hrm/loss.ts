@@ -1,7 +1,7 @@
 /** The training loss and the metrics of one segment (HRM section 3, steps 4 and 5). */
 import { noGrad } from '../autograd/no_grad';
 import { detached } from '../autograd/tape';
-import { IGNORE_LABEL } from '../ignore_label';
+import { IGNORE_LABEL } from '../tensor/ignore_label';
 import { add, div, mul } from '../ops/arithmetic';
 import { bceWithLogits } from '../ops/bce_with_logits';
 import { cast } from '../ops/cast';

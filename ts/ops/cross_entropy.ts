@@ -7,7 +7,7 @@ import { add, div, sub } from './arithmetic';
 import { cast } from './cast';
 import { ge, ne } from './compare';
 import { defineOp, type Op } from './define';
-import { IGNORE_LABEL } from '../ignore_label';
+import { IGNORE_LABEL } from '../tensor/ignore_label';
 import { maximum } from './power';
 import { sum } from './reduce';
 import { log, reciprocal } from './unary';
