@@ -3,6 +3,11 @@ import { sudokuDataset } from '../../ts/data/sudoku/source';
 import { generateSudoku } from '../../ts/data/sudoku/generate';
 import { geometryOf } from '../../ts/data/sudoku/geometry';
 import { noGrad } from '../../ts/autograd/no_grad';
+import { testBatches } from '../../ts/data/sampler';
+import { actStep, initialCarry } from '../../ts/hrm/act';
+import { argmax } from '../../ts/ops/softmax';
+import { IGNORE_LABEL } from '../../ts/tensor/ignore_label';
+import { batchTensors } from '../../ts/train/step';
 import { copy_ } from '../../ts/ops/cast';
 import { tensor } from '../../ts/tensor/create';
 import { memory, resetPeakMemory } from '../../ts/native/runtime';
@@ -42,6 +47,7 @@ describe('evaluate', () => {
       lmLoss: expect.closeTo(whole.lmLoss, 5),
       qHaltLoss: expect.closeTo(whole.qHaltLoss, 5),
       accuracy: expect.closeTo(whole.accuracy, 6),
+      accuracyStandardError: expect.closeTo(whole.accuracyStandardError, 6),
     });
     expect(whole.exactBySegment).toHaveLength(2);
     expect(whole.exactBySegment[1]).toBeCloseTo(whole.exactAccuracy, FLOAT32_PLACES);
@@ -53,6 +59,24 @@ describe('evaluate', () => {
     const { exactAccuracy: p } = result;
     expect(result).toMatchObject({ count: 7, segments: 1, steps: 1 });
     expect(result.exactStandardError).toBeCloseTo(Math.sqrt((p * (1 - p)) / 7), FLOAT64_PLACES);
+  });
+
+  it('gives the standard error of the share of cells, over the puzzles', async () => {
+    const model = tinyModel();
+    const result = await evaluate(model, dataset, { segments: 1 });
+    const [batch] = testBatches(dataset, 11);
+    const { inputs, labels, puzzleIdentifiers } = batch!;
+    const rows = batchTensors({ inputs, labels, puzzleIdentifiers });
+    const { outputs } = noGrad(() => actStep(model, initialCarry(model, rows), rows, { training: false }));
+    const answers = argmax(outputs.logits, 2).dataSync();
+    const shares = Array.from({ length: 11 }, (_, row) => {
+      const cells = Array.from({ length: 16 }, (_, i) => row * 16 + i).filter((i) => labels[i] !== IGNORE_LABEL);
+      return cells.filter((i) => answers[i] === labels[i]).length / cells.length;
+    });
+    const mean = shares.reduce((a, b) => a + b) / 11;
+    const variance = shares.reduce((a, b) => a + (b - mean) ** 2, 0) / 11;
+    expect(variance).toBeGreaterThan(0);
+    expect(result.accuracyStandardError).toBeCloseTo(Math.sqrt(variance / 11), FLOAT32_PLACES);
   });
 
   it('runs more segments than the model was trained with', async () => {

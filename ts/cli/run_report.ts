@@ -15,13 +15,13 @@ import type { RunEvaluation, RunEvents } from '../train/trainer';
 
 export const percent = (share: number): string => `${(share * 100).toFixed(1)}%`;
 
-/** `97.2% ± 0.7% exactly right, 99.5% of cells` */
+/** `97.2% ± 0.7% exactly right, 99.5% ± 0.1% of the cells`; what follows ± is one standard error. */
 export function evaluationText(result: Evaluation): string {
-  const { count, segments, exactAccuracy, exactStandardError, accuracy, steps } = result;
+  const { count, segments, exactAccuracy, exactStandardError, accuracy, accuracyStandardError, steps } = result;
   const run = Math.abs(steps - segments) < 1e-9 ? `${segments}` : `${steps.toFixed(2)} of at most ${segments}`;
   return (
     `${percent(exactAccuracy)} ± ${percent(exactStandardError)} of ${count} puzzles exactly right, ` +
-    `${percent(accuracy)} of the cells, ${run} segments`
+    `${percent(accuracy)} ± ${percent(accuracyStandardError)} of the cells, ${run} segments`
   );
 }
 

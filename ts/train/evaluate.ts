@@ -6,8 +6,10 @@ import { ArgumentError } from '../error';
 import { actStep, type Carry, initialCarry, saysHalt, type StepOutputs } from '../hrm/act';
 import { actLoss, IGNORE_LABEL, METRIC_NAMES } from '../hrm/loss';
 import type { Hrm } from '../hrm/model';
+import { div, mul } from '../ops/arithmetic';
 import { eq, logicalAnd, logicalOr, ne } from '../ops/compare';
 import { indexSelect } from '../ops/indexing';
+import { maximum } from '../ops/power';
 import { all, any, sum } from '../ops/reduce';
 import { argmax } from '../ops/softmax';
 import { requireModel } from '../hrm/arguments';
@@ -39,6 +41,8 @@ export interface Evaluation {
   readonly count: number;
   readonly segments: number;
   readonly accuracy: number;
+  /** Standard error of accuracy over the puzzles; the cells of one puzzle are not independent. */
+  readonly accuracyStandardError: number;
   readonly exactAccuracy: number;
   /** Standard error of exactAccuracy: sqrt(p (1 - p) / count). */
   readonly exactStandardError: number;
@@ -54,6 +58,8 @@ export interface Evaluation {
 class Totals {
   readonly sums = new Float64Array(METRIC_NAMES.length);
   readonly exactBySegment: Float64Array;
+  /** Sum of each puzzle's accuracy squared. */
+  accuracySquares = 0;
 
   constructor(segments: number) {
     this.exactBySegment = new Float64Array(segments);
@@ -65,16 +71,19 @@ class Totals {
       return actLoss(model.config, { ...carry, halted }, outputs).metrics.dataSync();
     });
     metrics.forEach((value: number, i: number) => (this.sums[i]! += value));
+    this.accuracySquares += accuracySquares(carry, outputs);
   }
   result(segments: number, adaptive: boolean): Evaluation {
     const value = (name: (typeof METRIC_NAMES)[number]): number => this.sums[METRIC_NAMES.indexOf(name)]!;
     const count = value('count');
     const mean = (name: (typeof METRIC_NAMES)[number]): number => value(name) / count;
     const exact = mean('exactAccuracy');
+    const accuracy = mean('accuracy');
     return {
       count,
       segments,
-      accuracy: mean('accuracy'),
+      accuracy,
+      accuracyStandardError: Math.sqrt(Math.max(0, this.accuracySquares / count - accuracy ** 2) / count),
       exactAccuracy: exact,
       exactStandardError: Math.sqrt((exact * (1 - exact)) / count),
       qHaltAccuracy: mean('qHaltAccuracy'),
@@ -166,6 +175,16 @@ function countExact({ current: { labels } }: Carry, { logits }: StepOutputs): nu
     const exact = all(logicalOr(right, eq(labels, IGNORE_LABEL)), 1);
     const some = any(scored, 1);
     return Number(sum(logicalAnd(exact, some)).item());
+  });
+}
+
+/** Sum over the rows of their share of right cells, squared. */
+function accuracySquares({ current: { labels } }: Carry, { logits }: StepOutputs): number {
+  return tidy(() => {
+    const scored = ne(labels, IGNORE_LABEL);
+    const right = logicalAnd(eq(argmax(logits, 2), labels), scored);
+    const share = div(sum(right, 1), maximum(sum(scored, 1), 1));
+    return Number(sum(mul(share, share)).item());
   });
 }
 

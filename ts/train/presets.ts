@@ -146,7 +146,7 @@ const presets: Record<string, Preset> = {
         batchSize: 64,
         logEverySteps: 50,
         checkpointEverySteps: 1000,
-        stopAtExactAccuracy: 0.985,
+        stopAtExactAccuracy: 0.995,
       },
       eval: { everySteps: 200, batchSize: 300 },
     },
