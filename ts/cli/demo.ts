@@ -23,7 +23,7 @@ const print = (text: string): void => void process.stdout.write(`${text}\n`);
 /** Steps to try the machine's speed with, and how many of the first and last of them do not count. */
 const TRIAL_STEPS = 32;
 const TRIAL_WARMUP = 8;
-const MIN_STEPS = 1200;
+const MIN_STEPS = 3000;
 const MAX_STEPS = 4000;
 /** Share of the time that the steps may take; the rest is for evaluations. */
 const STEP_SHARE = 0.9;
@@ -108,7 +108,7 @@ export const demo = defineCommand({
   options: (parser) =>
     parser
       .option('seed', { type: 'number', default: 0, describe: 'Decides puzzles, weights and order' })
-      .option('minutes', { type: 'number', default: 2.3, describe: 'Longest time to train' })
+      .option('minutes', { type: 'number', default: 2.6, describe: 'Longest time to train' })
       .option('out', { type: 'string', requiresArg: true, describe: 'Directory of the run [default: runs/demo]' }),
   run: ({ seed, minutes, out }) =>
     interruptible(async (interrupted) => {
