@@ -4,7 +4,8 @@ import { describe, readArgument } from '../../io/arguments';
 import { readOptions, requireInteger } from '../check';
 import { Philox, streamOf } from '../philox';
 import { finish } from '../turns';
-import { FREE, GOAL, requireMazeSize, START, WALL, type MazeGrid } from './grid';
+import { MazeDraw } from './draw';
+import { requireMazeSize } from './grid';
 import { layoutClass } from './layout';
 import { searchOf, withPath } from './search';
 import { MazeSet } from './set';
@@ -40,8 +41,9 @@ const OPTIONS = ['size', 'count', 'seed', 'minPath', 'wallPercent', 'avoidLayout
 /** Purpose of Philox streams under a generator's seed, as for generated Sudokus. */
 const MAZE_STREAM = 1;
 const MAX_PARTS = 15;
-/** Mazes drawn for one that is kept before the request counts as impossible: of 30x30 one in 700 is. */
-const MAX_ATTEMPTS = 500_000;
+/** Mazes drawn for one that is kept before the request counts as impossible: so many a cell, and no more than that. */
+const ATTEMPTS_PER_CELL = 5000;
+const MAX_ATTEMPTS = 5_000_000;
 const ATTEMPTS_PER_TURN = 100;
 
 /**
@@ -80,25 +82,26 @@ export function* generatingMazes(options: MazeOptions): Generator<number, MazeSe
   const set = new MazeSet(size);
   const rng = new Philox(seed);
   const search = searchOf(size);
-  const drawn = new MazeDraw(cells);
+  const drawn = new MazeDraw(size);
+  const attempts = Math.min(MAX_ATTEMPTS, ATTEMPTS_PER_CELL * cells);
   for (let i = 0; i < count; i++) {
     rng.seek(streamOf(MAZE_STREAM + part, i));
     let attempt = 0;
-    for (; attempt < MAX_ATTEMPTS; attempt++) {
+    for (; attempt < attempts; attempt++) {
       if (attempt % ATTEMPTS_PER_TURN === 0) yield i;
-      const maze = drawn.next(rng, fewest + rng.below(most - fewest + 1));
-      const moves = search.moves(maze);
-      if (moves <= minPath) continue;
+      const maze = drawn.next(rng, fewest + rng.below(most - fewest + 1), minPath);
+      if (maze === undefined) continue;
       const layout = layoutClass(maze, size);
       if (taken.has(layout) || avoidLayouts?.has(layout) === true) continue;
       taken.add(layout);
-      set.push(maze, withPath(maze, search.shortestPath(maze)!), moves);
+      const path = search.shortestPath(maze)!;
+      set.push(maze, withPath(maze, path), path.length - 1);
       break;
     }
-    if (attempt === MAX_ATTEMPTS) {
+    if (attempt === attempts) {
       throw new ArgumentError(
         `${op}: no new ${size}x${size} maze of ${fewest} to ${most} walls with more than ${minPath} moves in ` +
-          `${MAX_ATTEMPTS} tries, ${i} of ${count} made; ask for a shorter path or fewer mazes`,
+          `${attempts} tries, ${i} of ${count} made; ask for a shorter path or fewer mazes`,
       );
     }
   }
@@ -118,32 +121,4 @@ function wallRange(percent: unknown, cells: number): [fewest: number, most: numb
     `generateMazes: wallPercent must be 0 <= min <= max <= 100 with a number of ${cells} cells in it that leaves two free, ` +
       `got ${describe(min)} to ${describe(max)}`,
   );
-}
-
-/** Draws mazes into one array. */
-class MazeDraw {
-  readonly #maze: MazeGrid;
-  readonly #order: Uint16Array;
-
-  constructor(cells: number) {
-    this.#maze = new Uint8Array(cells);
-    this.#order = new Uint16Array(cells);
-  }
-
-  /** A maze with so many walls, in an array that the next call overwrites. */
-  next(rng: Philox, walls: number): MazeGrid {
-    const maze = this.#maze;
-    const order = this.#order;
-    for (let cell = 0; cell < order.length; cell++) order[cell] = cell;
-    maze.fill(FREE);
-    // The first steps of a shuffle: walls, then start and goal.
-    for (let i = 0; i < walls + 2; i++) {
-      const j = i + rng.below(order.length - i);
-      const cell = order[j]!;
-      order[j] = order[i]!;
-      order[i] = cell;
-      maze[cell] = i < walls ? WALL : i === walls ? START : GOAL;
-    }
-    return maze;
-  }
 }

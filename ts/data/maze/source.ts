@@ -1,6 +1,6 @@
 import { ArgumentError } from '../../error';
 import { describe } from '../../io/arguments';
-import { readOptions } from '../check';
+import { readOptions, requireDataset } from '../check';
 import { tokenArrays, type PuzzleDataset, type PuzzleSet } from '../dataset';
 import type { DatasetMetadata } from '../metadata';
 import { TrainSampler, type ExampleGroups, type SamplerOptions } from '../sampler';
@@ -106,8 +106,12 @@ export function mazeDataset(set: MazeSet, augment: MazeAugmentOptions = {}): Puz
 /** Rows that are looked at to tell mazes from other data of six tokens (4x4 Sudokus). */
 const ROWS_LOOKED_AT = 100;
 
-/** Whether a dataset holds mazes: six tokens, a square of cells, and most of its first rows are mazes to solve. */
-export function isMazeDataset({ metadata, sets }: PuzzleDataset): boolean {
+/**
+ * Whether a dataset holds mazes: six tokens, a square of cells, and most of its first rows are mazes to solve.
+ * @throws ArgumentError when it is no dataset
+ */
+export function isMazeDataset(dataset: PuzzleDataset): boolean {
+  const { metadata, sets } = requireDataset('isMazeDataset', dataset);
   const { vocabSize, seqLen } = metadata;
   const [first] = sets;
   if (vocabSize !== MAZE_VOCAB_SIZE || mazeSizeOf(seqLen) === undefined || first === undefined) return false;
