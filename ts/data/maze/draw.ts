@@ -112,7 +112,7 @@ export class MazeDraw {
       const cell = queue[head]!;
       const column = cell - size * floor(cell / size);
       for (let way = 0; way < 4; way++) {
-        let next = -1;
+        let next: number;
         if (way === 0) next = cell - size;
         else if (way === 1) next = cell + size < cells ? cell + size : -1;
         else if (way === 2) next = column > 0 ? cell - 1 : -1;

@@ -68,7 +68,7 @@ function tokensOf(cells: string, what: string, where: (at: number) => string): M
 /** One line of the csv format, a space for a free cell; {@link parseMaze} reads it back. @throws ArgumentError */
 export function formatMaze(grid: MazeGrid): string {
   let text = '';
-  for (const token of requireGrid('formatMaze', grid)) text += CHARACTERS[token];
+  for (const token of requireGrid('formatMaze', grid)) text += CHARACTERS[token]!;
   return text;
 }
 
