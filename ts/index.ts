@@ -93,15 +93,21 @@ export { actLoss, IGNORE_LABEL, METRIC_NAMES, type LossResult, type MetricName }
 export { train, type RunStart, type TrainOptions, type TrainResult } from './train/train';
 export type { ConfigChange } from './train/resume';
 export { evaluate, type EvaluateOptions, type Evaluation } from './train/evaluate';
-export { solve, type Solution, type SolveOptions, type SolveSegment } from './train/solve';
+export { solve, type Solutions } from './train/solve';
+export type { MazeSolution } from './train/solve_maze';
+export type { Solution } from './train/solve_sudoku';
+export type { SolveOptions, SolveSegment, TaskSolution } from './train/solve_task';
+export type { TaskFigures } from './train/scoring';
+export type { TaskName } from './train/tasks';
 export { loadModel, type LoadedModel } from './train/load_model';
 export {
   openRunData,
   type OpenDataOptions,
-  type OverlapGuard,
   type RunData,
-  type SudokuRunSplits,
 } from './train/run_data';
+export type { MazeRunSplits } from './train/data_kinds/maze';
+export type { SudokuRunSplits } from './train/data_kinds/sudoku';
+export type { OverlapGuard } from './train/overlap_guard';
 export type { Checkpoint, CheckpointFile } from './io/checkpoint_store';
 export type { RunEvaluation, RunEvents, RunStatus } from './train/trainer';
 export { batchTensors, type StepReport } from './train/step';

@@ -1,6 +1,7 @@
 /** Every function, constructor and method of the package with arguments that it nearly accepts. */
 import * as api from '../../ts';
 import { dataSubjects } from './subjects_data';
+import { mazeSubjects } from './subjects_maze';
 import { modelSubjects } from './subjects_model';
 import { tensorSubjects } from './subjects_tensor';
 import { type Subjects } from './subject';
@@ -8,7 +9,12 @@ import { type Subjects } from './subject';
 let all: Promise<Subjects> | undefined;
 
 export function subjects(): Promise<Subjects> {
-  return (all ??= dataSubjects().then((data) => ({ ...tensorSubjects(), ...modelSubjects(), ...data })));
+  return (all ??= dataSubjects().then((data) => ({
+    ...tensorSubjects(),
+    ...modelSubjects(),
+    ...mazeSubjects(),
+    ...data,
+  })));
 }
 
 /** What the package exports and `subjects` must name: functions, classes, and the methods of classes. */

@@ -158,7 +158,8 @@ const hrm: Subjects = {
 
 const geometry = api.geometryOf(2, 2);
 const puzzles = api.generateSudoku({ geometry, count: 3, seed: 1, blanks: { min: 4, max: 6 } });
-const dataset: Arb = value(api.sudokuDataset(puzzles));
+const mazes = api.generateMazes({ size: 4, count: 3, seed: 1, minPath: 3 });
+const dataset: Arb = value(api.sudokuDataset(puzzles), api.mazeDataset(mazes));
 const oneStep = { ...tinyRun, train: { ...tinyRun.train, steps: 1 }, eval: { everySteps: null, finalPuzzles: 4 } };
 const runConfig = api.parseConfig([{ source: 'fuzz', values: oneStep }]);
 const layer: Arb = object({ source: value('fuzz', '--set'), values: value(tinyRun, {}, { model: { hidden: 8 } }) });
@@ -189,8 +190,8 @@ const runs: Subjects = {
     call(
       api.solve,
       modelArb,
-      either(value('1...' + '.'.repeat(12)), value(puzzles.puzzle(0))),
-      object({ segments: int(1, 2) }, { geometry: value(geometry) }),
+      either(value('1...' + '.'.repeat(12)), value(puzzles.puzzle(0)), value(mazes.maze(0))),
+      object({ segments: int(1, 2) }, { geometry: value(geometry), task: value('sudoku', 'maze') }),
     ),
   ),
   train: rare(

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { generateSudoku } from '../../ts/data/sudoku/generate';
 import { geometryOf } from '../../ts/data/sudoku/geometry';
-import { solutionText } from '../../ts/cli/run_report';
-import { readPuzzles } from '../../ts/cli/solve';
+import { solutionText } from '../../ts/cli/solution_text';
+import { readPuzzles } from '../../ts/cli/solve_view';
 import { memory } from '../../ts/native/runtime';
 import { solve } from '../../ts/train/solve';
 import { tinyModel } from '../support/tiny_model';

@@ -3,7 +3,10 @@ import { buildSudokuDataset, type BuildReport, type SplitSummary, type SudokuOri
 import { geometryOf, type Geometry } from '../data/sudoku/geometry';
 import { verifyData, type SplitReport, type VerifyReport } from '../data/sudoku/verify';
 import { ConfigError } from '../error';
+import { isMazeData, verifyMazeData } from '../data/maze/verify';
 import { defineCommand, defineGroup, EXIT_FAILURE, EXIT_OK, interruptible } from './command';
+import { withCounter } from './counter';
+import { maze, mazeVerifyText } from './data_maze';
 
 /** `3x3` as box rows and columns. @throws ConfigError */
 function parseBox(text: string): Geometry {
@@ -35,18 +38,6 @@ function buildText(out: string, report: BuildReport): string {
   const { train, test } = report.bad;
   if (train + test > 0) lines.push(`left out bad rows: ${train} of training, ${test} of test`);
   return `${lines.join('\n')}\nwritten to ${out}; hrm data verify ${out} checks it\n`;
-}
-
-/** Runs `body` with a line on the terminal that says what it is at and how far; the line goes when it ends. */
-async function withCounter<R>(body: (onProgress: (what: string, rows: number) => void) => Promise<R>): Promise<R> {
-  const { stderr } = process;
-  try {
-    return await body((what, rows) => {
-      if (stderr.isTTY) stderr.write(`\r${what} ${rows}\u001b[K`);
-    });
-  } finally {
-    if (stderr.isTTY) stderr.write('\r\u001b[K');
-  }
 }
 
 const sudoku = defineCommand({
@@ -140,34 +131,43 @@ function verifyText({ path, kind, ok, splits, overlap }: VerifyReport): string {
 
 const verify = defineCommand({
   command: 'verify <path>',
-  describe: 'Check a dataset directory or csv: rules, uniqueness, duplicates, what training and test share',
+  describe: 'Check a dataset directory or csv of Sudokus or mazes: rules, duplicates, what training and test share',
   examples: [
     ['$0 data verify data/small', 'exit code 1 when something is wrong'],
-    ['$0 data verify test.csv.gz', 'every puzzle is solved to prove that it has one solution'],
+    [
+      '$0 data verify test.csv.gz',
+      'every Sudoku is solved to prove that it has one solution, every maze for its shortest path',
+    ],
   ],
   options: (parser) =>
     parser
       .positional('path', { type: 'string', demandOption: true, describe: 'Dataset directory or csv file' })
-      .option('box', { type: 'string', describe: 'Shape of a box [default: the most nearly square]' })
+      .option('box', { type: 'string', describe: 'Shape of a box of Sudokus [default: the most nearly square]' })
       .option('unique', {
         choices: ['all', 'groups', 'none'] as const,
         default: 'groups' as const,
-        describe: 'Which puzzles are proved unique: all, the first of each group, none',
+        describe: 'Which Sudokus are proved unique: all, the first of each group, none',
       })
-      .option('symmetry', { type: 'boolean', default: true, describe: 'Also look for equivalent puzzles' })
+      .option('symmetry', { type: 'boolean', default: true, describe: 'Also look for equivalent Sudokus' })
       .option('json', { type: 'boolean', default: false, describe: 'Print JSON' }),
   run: async ({ path, box, unique, symmetry, json }) => {
     return await interruptible(async (signal) => {
       const geometry = box === undefined ? {} : { geometry: parseBox(box) };
-      const report = await withCounter((onProgress) =>
-        verifyData(path, { unique, symmetry, ...geometry, onProgress, signal }),
-      );
+      const isMaze = box === undefined && (await isMazeData(path));
+      const { report, text } = await withCounter(async (onProgress) => {
+        if (isMaze) {
+          const found = await verifyMazeData(path, { onProgress, signal });
+          return { report: found, text: mazeVerifyText(found) };
+        }
+        const found = await verifyData(path, { unique, symmetry, ...geometry, onProgress, signal });
+        return { report: found, text: verifyText(found) };
+      });
       const asPlain = (_key: string, value: unknown): unknown =>
         value instanceof Map ? Object.fromEntries(value) : value;
-      process.stdout.write(json ? `${JSON.stringify(report, asPlain)}\n` : verifyText(report));
+      process.stdout.write(json ? `${JSON.stringify(report, asPlain)}\n` : text);
       return report.ok ? EXIT_OK : EXIT_FAILURE;
     });
   },
 });
 
-export const data = defineGroup('data', 'Make and check datasets', [sudoku, verify]);
+export const data = defineGroup('data', 'Make and check datasets', [sudoku, maze, verify]);

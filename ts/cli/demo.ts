@@ -10,7 +10,8 @@ import type { RunData } from '../train/run_data';
 import { solve } from '../train/solve';
 import { train, type RunStart, type TrainResult } from '../train/train';
 import { defineCommand, EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_OK, interruptible } from './command';
-import { dataText, evaluationText, percent, runProgress, sharesPuzzles, solutionText } from './run_report';
+import { dataText, evaluationText, percent, runProgress, sharesPuzzles } from './run_report';
+import { solutionText } from './solution_text';
 
 const PRESET = 'demo-4x4';
 /** Share of the unseen puzzles that must be exactly right. */

@@ -1,15 +1,15 @@
 /** How a run, an evaluation and a solution read on a terminal. */
 import type { SudokuSet } from '../data/sudoku/set';
 import { blanksHistogram, gridsOf } from '../data/sudoku/split';
-import { prettyGrid } from '../data/sudoku/text';
-import type { Grid, Geometry } from '../data/sudoku/geometry';
 import type { Evaluation } from '../train/evaluate';
+import type { MazeSet } from '../data/maze/set';
+import { layoutsOf, movesOf } from '../data/maze/split';
 import type { RunData } from '../train/run_data';
 import { fallbackCounts, fallbackReasons } from '../ops/fused';
 import { Progress, type ProgressStream } from '../train/progress';
 import { blanksText } from './data';
+import { movesText } from './data_maze';
 import { describeChange } from '../train/resume';
-import type { Solution } from '../train/solve';
 import type { RunStart } from '../train/train';
 import type { RunEvaluation, RunEvents } from '../train/trainer';
 
@@ -18,9 +18,14 @@ export const percent = (share: number): string => `${(share * 100).toFixed(1)}%`
 /** `97.2% ± 0.7% exactly right, 99.5% ± 0.1% of the cells`; what follows ± is one standard error. */
 export function evaluationText(result: Evaluation): string {
   const { count, segments, exactAccuracy, exactStandardError, accuracy, accuracyStandardError, steps } = result;
+  const { lenientAccuracy, lenientStandardError } = result;
+  const lenient =
+    lenientAccuracy === undefined
+      ? ''
+      : `${percent(lenientAccuracy)} ± ${percent(lenientStandardError!)} right by any shortest path, `;
   const run = Math.abs(steps - segments) < 1e-9 ? `${segments}` : `${steps.toFixed(2)} of at most ${segments}`;
   return (
-    `${percent(exactAccuracy)} ± ${percent(exactStandardError)} of ${count} puzzles exactly right, ` +
+    `${percent(exactAccuracy)} ± ${percent(exactStandardError)} of ${count} puzzles exactly right, ${lenient}` +
     `${percent(accuracy)} ± ${percent(accuracyStandardError)} of the cells, ${run} segments`
   );
 }
@@ -36,8 +41,30 @@ function splitLine(name: string, set: SudokuSet): string {
 export const sharesPuzzles = ({ overlap }: RunData): boolean =>
   overlap ? overlap.puzzles + overlap.solutions > 0 : false;
 
-/** The Sudokus of a run, by split, and what training and test share; empty for other data. */
+/** The puzzles of a run, by split, and what training and test share; empty for data on disk. */
 export function dataText(data: RunData): string {
+  return sudokuText(data) + mazeText(data);
+}
+
+const OVERLAP_WARNING = '  warning: the test says little about unseen puzzles; hrm data verify names what is wrong\n';
+
+function mazeText({ maze }: RunData): string {
+  if (!maze) return '';
+  const { size, train, valid, test, overlap } = maze;
+  const line = (name: string, set: MazeSet): string =>
+    `  ${name.padEnd(10)} ${String(set.length).padStart(6)} mazes of ${String(layoutsOf(set).size).padStart(6)} layouts, ` +
+    `shortest paths of ${movesText(movesOf(set)!)}\n`;
+  return (
+    `${size}x${size} mazes${valid ? ', no layout in two splits, even turned or mirrored' : ''}:\n` +
+    line('training', train) +
+    (valid ? line('validation', valid) : '') +
+    line('test', test) +
+    `  overlap of training and test: ${overlap.layouts} layouts, ${overlap.symmetric} up to symmetry\n` +
+    (overlap.symmetric > 0 ? OVERLAP_WARNING : '')
+  );
+}
+
+function sudokuText(data: RunData): string {
   const { sudoku, overlap } = data;
   if (!sudoku || !overlap) return '';
   const { geometry, train, valid, test } = sudoku;
@@ -48,9 +75,7 @@ export function dataText(data: RunData): string {
     (valid ? splitLine('validation', valid) : '') +
     splitLine('test', test) +
     `  overlap of training and test: ${overlap.puzzles} puzzles, ${overlap.solutions} solution grids\n` +
-    (sharesPuzzles(data)
-      ? '  warning: the test says little about unseen puzzles; hrm data verify names what is wrong\n'
-      : '')
+    (sharesPuzzles(data) ? OVERLAP_WARNING : '')
   );
 }
 
@@ -114,37 +139,4 @@ export function sideBySide(blocks: readonly (readonly string[])[], gap = '   '):
   const widths = blocks.map((lines) => Math.max(...lines.map((line) => line.length)));
   const row = (i: number): string => blocks.map((lines, b) => (lines[i] ?? '').padEnd(widths[b]!)).join(gap);
   return Array.from({ length: height }, (_, i) => row(i).trimEnd()).join('\n');
-}
-
-function titled(title: readonly string[], grid: Grid, geometry: Geometry): string[] {
-  return [...title, ...prettyGrid(grid, geometry).split('\n')];
-}
-
-/** A solution: the puzzle and the grid after each segment, as many beside each other as `columns` hold; then the verdict. */
-export function solutionText(solution: Solution, columns: number): string {
-  const { puzzle, geometry, segments, haltingSegment, violations } = solution;
-  const blocks = [
-    titled(['puzzle', '', ''], puzzle, geometry),
-    ...segments.map(({ grid, confidence, qHalt, qContinue, halts }, i) =>
-      titled(
-        [
-          `segment ${i + 1}${halts ? ', halts' : ''}`,
-          `confidence ${percent(confidence)}`,
-          `q ${qHalt.toFixed(1)} / ${qContinue.toFixed(1)}`,
-        ],
-        grid,
-        geometry,
-      ),
-    ),
-  ];
-  const width = Math.max(...blocks.flatMap((lines) => lines.map((line) => line.length))) + 3;
-  const perRow = Math.max(1, Math.floor((columns + 3) / width));
-  const rows: string[] = [];
-  for (let i = 0; i < blocks.length; i += perRow) rows.push(sideBySide(blocks.slice(i, i + perRow)));
-  const halting = haltingSegment === null ? 'The model never halted.' : `The model halts at segment ${haltingSegment}.`;
-  const verdict =
-    violations.length === 0
-      ? 'The answer keeps every clue and breaks no rule.'
-      : `The answer is wrong: ${violations.slice(0, 3).join('; ')}${violations.length > 3 ? `; ${violations.length - 3} more` : ''}.`;
-  return `${rows.join('\n\n')}\n${halting} ${verdict}\n`;
 }

@@ -1,36 +1,17 @@
-/** `hrm solve`: lets a trained model solve Sudokus and shows each segment. */
+/** `hrm solve`: lets a trained model solve puzzles and shows each segment. */
 import { readFileSync } from 'node:fs';
-import { parseGrid } from '../data/sudoku/text';
-import type { Geometry, Grid } from '../data/sudoku/geometry';
-import { geometryOfCells } from '../data/sudoku/geometry';
-import { ConfigError, FormatError } from '../error';
+import { ConfigError } from '../error';
 import { loadModel } from '../train/load_model';
-import { solve as solvePuzzle } from '../train/solve';
+import type { TaskSolution } from '../train/solve_task';
 import { defineCommand, EXIT_FAILURE, EXIT_OK, interruptible, takeTurn } from './command';
-import { solutionText } from './run_report';
-
-/** The puzzles of a text: one drawn over several lines, or one a line. */
-export function readPuzzles(text: string, geometry: Geometry | undefined, what: string): Grid[] {
-  const lines = text.split(/\r?\n/).filter((line) => line.trim() !== '');
-  const isGridLine = (line: string): boolean => {
-    try {
-      parseGrid(line, geometry, what);
-      return true;
-    } catch (error) {
-      if (error instanceof FormatError) return false;
-      throw error;
-    }
-  };
-  // A line of a drawing holds one row, which is no grid: only if all of them are, there are several puzzles.
-  if (lines.length > 1 && lines.some(isGridLine)) return lines.map((line) => parseGrid(line, geometry, what).grid);
-  return [parseGrid(text, geometry, what).grid];
-}
+import { solveViews } from './solve_view';
 
 export const solve = defineCommand({
   command: 'solve <checkpoint> [puzzle]',
-  describe: 'Solve a Sudoku with a trained model, segment by segment',
+  describe: 'Solve a Sudoku or a maze with a trained model, segment by segment',
   examples: [
     ['$0 solve runs/small 1...|..2.|.3..|...4', 'digits row by row; . or 0 for a blank, layout is skipped'],
+    ["$0 solve runs/maze 'S..|##.|G..'", 'a maze: # wall, space or . free, S start, G goal; | ends a row'],
     ['$0 solve runs/small --file puzzles.txt', 'one drawn puzzle, or one a line; - reads standard input'],
   ],
   options: (parser) =>
@@ -52,31 +33,21 @@ export const solve = defineCommand({
     const text = puzzle ?? readFileSync(file === '-' ? 0 : file!, 'utf8');
     return interruptible(async (signal) => {
       const loaded = loadModel(checkpoint, { averaged: !raw });
-      const geometry = loaded.geometry ?? geometryOfCells(loaded.model.config.seqLen);
-      const puzzles = readPuzzles(text, geometry, puzzle === undefined ? `--file ${file}` : 'solve');
+      const view = solveViews[loaded.task ?? 'sudoku'];
       let nWrong = 0;
-      for (const grid of puzzles) {
+      for (const given of view.puzzles(loaded, text, puzzle === undefined ? `--file ${file}` : 'solve')) {
         await takeTurn(signal);
-        const solution = solvePuzzle(loaded.model, grid, {
-          ...(geometry ? { geometry } : {}),
-          ...(segments === undefined ? {} : { segments }),
-        });
-        if (solution.violations.length > 0) nWrong++;
+        const solved = view.solve(loaded, given, segments === undefined ? {} : { segments });
+        if (solved.solution.violations.length > 0) nWrong++;
         const columns = process.stdout.columns ?? 100;
-        process.stdout.write(json ? `${solutionJson(solution)}\n` : `${solutionText(solution, columns)}\n`);
+        process.stdout.write(`${json ? solutionJson(solved.solution) : solved.text(columns)}\n`);
       }
       return nWrong === 0 ? EXIT_OK : EXIT_FAILURE;
     });
   },
 });
 
-function solutionJson({
-  puzzle,
-  answer,
-  segments,
-  haltingSegment,
-  violations,
-}: ReturnType<typeof solvePuzzle>): string {
+function solutionJson({ puzzle, answer, segments, haltingSegment, violations }: TaskSolution): string {
   const steps = segments.map((segment) => ({ ...segment, grid: Array.from(segment.grid) }));
   return JSON.stringify({
     puzzle: Array.from(puzzle),

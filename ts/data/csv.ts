@@ -10,6 +10,13 @@ export type CsvLine =
   | { readonly line: number; readonly fields: readonly string[]; readonly problem?: undefined }
   | { readonly line: number; readonly fields?: undefined; readonly problem: string };
 
+/** A line that an import refused. */
+export interface BadRow {
+  /** Line of the file, the header being line 1. */
+  readonly line: number;
+  readonly reason: string;
+}
+
 export interface CsvOptions {
   /** The header, exactly. */
   readonly columns: readonly string[];

@@ -21,13 +21,46 @@ export {
   type SamplerOptions,
 } from './sampler';
 export {
+  buildMazeDataset,
+  type MazeBuildOptions,
+  type MazeBuildReport,
+  type MazeOrigin,
+  type MazeSplitSummary,
+} from './maze/build';
+export { importMazeCsv, type MazeImportOptions, type MazeImportResult } from './maze/csv';
+export { dihedralImage, dihedralInverse } from './maze/dihedral';
+export { generateMazes, type MazeOptions, type WallPercent } from './maze/generate';
+export type { MazeGrid } from './maze/grid';
+export { judgeMaze, mazeViolations, type MazeFinding } from './maze/rules';
+export { shortestPath } from './maze/search';
+export { MazeSet } from './maze/set';
+export { isMazeDataset, mazeDataset, mazeSampler, type MazeAugmentOptions } from './maze/source';
+export {
+  generateMazeSplits,
+  mazeOverlapOf,
+  splitByLayout,
+  type MazeOverlap,
+  type MazeSplitOptions,
+  type MazeSplits,
+} from './maze/split';
+export type { Spread } from './maze/spread';
+export { formatMaze, parseMaze, prettyMaze } from './maze/text';
+export {
+  isMazeData,
+  verifyMazeData,
+  type MazeSplitReport,
+  type MazeVerifyOptions,
+  type MazeVerifyReport,
+} from './maze/verify';
+export {
   buildSudokuDataset,
   type BuildOptions,
   type BuildReport,
   type SplitSummary,
   type SudokuOrigin,
 } from './sudoku/build';
-export { importSudokuCsv, type BadRow, type ImportOptions, type ImportResult } from './sudoku/csv';
+export type { BadRow } from './csv';
+export { importSudokuCsv, type ImportOptions, type ImportResult } from './sudoku/csv';
 export { blanksOf, enumerateSolutions, generateSudoku, type GenerateOptions } from './sudoku/generate';
 export { geometryOf, geometryOfSize, type Geometry, type Grid } from './sudoku/geometry';
 export { checkAnswer, describeViolation, findConflicts, type Violation } from './sudoku/rules';

@@ -8,18 +8,14 @@ import { ConfigError } from '../error';
 import { expectation, parseStrict, show, suggestion } from '../hrm/config_error';
 import { readArgument, readArray, readFields } from '../tensor/arguments';
 import { checkModelSettings, modelSettingsSchema, resolveModel, type DataShape, type ModelConfig } from '../hrm/config';
+import { type DataConfig, dataSchema, dataSchemas, kindOf } from './data_kinds';
+import { puzzles, seed } from './data_kinds/kind';
 
 const steps = z
   .int()
   .min(1)
   .max(2 ** 40);
 const rate = z.number().min(0).max(100);
-const puzzles = z
-  .int()
-  .min(1)
-  .max(2 ** 31 - 1);
-const seed = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
-const box = z.int().min(1).max(8);
 
 const optimSchema = z.strictObject({
   lr: rate.default(1e-4),
@@ -91,48 +87,6 @@ const evalSchema = z.strictObject({
   finalSegments: z.int().min(1).max(65536).nullable().default(null),
 });
 
-const dataSchemas = {
-  /** A directory in the official layout (HRM section 6). */
-  npy: z.strictObject({ kind: z.literal('npy'), dir: z.string().min(1).default('data') }),
-  /** Sudoku csv files (plain or .gz), with augmentations drawn on the fly. */
-  sudokuCsv: z.strictObject({
-    kind: z.literal('sudokuCsv'),
-    train: z.string().min(1).default('data/sudoku/train.csv.gz'),
-    test: z.string().min(1).default('data/sudoku/test.csv.gz'),
-    boxRows: box.default(3),
-    boxCols: box.default(3),
-    /** Distinct augmentations of a training puzzle; 0 = none. */
-    augmentations: z
-      .int()
-      .min(0)
-      .max(2 ** 31 - 1)
-      .default(1000),
-    /** Only the first so many training puzzles; null = all. */
-    trainPuzzles: puzzles.nullable().default(null),
-    /** Proves, as a puzzle is read, that it has one solution: half a second for 1,000 hard 9x9 ones. */
-    unique: z.boolean().default(true),
-  }),
-  /** Sudokus generated here from a seed, split by solution grid before augmentation. */
-  sudokuGenerated: z.strictObject({
-    kind: z.literal('sudokuGenerated'),
-    boxRows: box.default(2),
-    boxCols: box.default(2),
-    trainPuzzles: puzzles.default(1000),
-    validPuzzles: puzzles.default(200),
-    testPuzzles: puzzles.default(500),
-    minBlanks: z.int().min(1).max(4096).default(8),
-    maxBlanks: z.int().min(1).max(4096).default(12),
-    augmentations: z
-      .int()
-      .min(0)
-      .max(2 ** 31 - 1)
-      .default(1000),
-    seed: seed.default(0),
-  }),
-};
-
-const dataSchema = z.discriminatedUnion('kind', [dataSchemas.npy, dataSchemas.sudokuCsv, dataSchemas.sudokuGenerated]);
-
 const configSchema = z.strictObject({
   version: z.literal(1).default(1),
   model: modelSettingsSchema.prefault({}),
@@ -143,7 +97,6 @@ const configSchema = z.strictObject({
 });
 
 export type RunConfig = z.infer<typeof configSchema>;
-export type DataConfig = RunConfig['data'];
 
 /** The parts of a configuration that say where the data comes from, and the seed of its order, checked. @throws ConfigError */
 export function requireDataConfig(op: string, value: unknown): { data: DataConfig; seed: number } {
@@ -167,7 +120,7 @@ export interface ConfigLayer {
 const groups: Record<string, readonly z.ZodObject[]> = {
   model: [modelSettingsSchema],
   optim: [optimSchema],
-  data: Object.values(dataSchemas),
+  data: dataSchemas,
   train: [trainSchema],
   eval: [evalSchema],
 };
@@ -244,14 +197,7 @@ function checkAcross(config: RunConfig): void {
       `config: exactly one of train.epochs and train.steps must be given, got ${train.epochs} and ${train.steps}`,
     );
   }
-  if (data.kind === 'sudokuGenerated') {
-    const nCells = (data.boxRows * data.boxCols) ** 2;
-    if (data.minBlanks > data.maxBlanks || data.maxBlanks >= nCells) {
-      throw new ConfigError(
-        `config: data.minBlanks <= data.maxBlanks < ${nCells} cells, got ${data.minBlanks} and ${data.maxBlanks}`,
-      );
-    }
-  }
+  kindOf(data).check(data);
   if (train.stopAtExactAccuracy !== null) {
     if (config.eval.everySteps === null) {
       throw new ConfigError('config: train.stopAtExactAccuracy needs eval.everySteps, got null');

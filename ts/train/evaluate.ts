@@ -13,11 +13,12 @@ import { maximum } from '../ops/power';
 import { all, any, sum } from '../ops/reduce';
 import { argmax } from '../ops/softmax';
 import { requireModel } from '../hrm/arguments';
-import { requireCallback } from '../data/check';
+import { requireCallback, requireDataset } from '../data/check';
 import { readOptions, requireSignal } from '../tensor/arguments';
 import { ones, tensor, zeros } from '../tensor/create';
 import { describe } from '../tensor/dtype';
 import { tidy } from '../tensor/scope';
+import { type AnsweredRows, scorerFor, type TaskFigures, type TaskScorer } from './scoring';
 import { batchTensors, disposeCarry } from './step';
 
 export interface EvaluateOptions {
@@ -35,8 +36,8 @@ export interface EvaluateOptions {
   readonly onBatch?: (nPuzzles: number) => void;
 }
 
-/** Metrics of HRM section 3.5: means over the puzzles, at the last segment of each. */
-export interface Evaluation {
+/** Metrics of HRM section 3.5, and what the task scores beside them: means over the puzzles, at the last segment of each. */
+export interface Evaluation extends TaskFigures {
   /** Puzzles with at least one scored cell. */
   readonly count: number;
   readonly segments: number;
@@ -61,7 +62,10 @@ class Totals {
   /** Sum of each puzzle's accuracy squared. */
   accuracySquares = 0;
 
-  constructor(segments: number) {
+  constructor(
+    segments: number,
+    readonly scorer: TaskScorer | undefined,
+  ) {
     this.exactBySegment = new Float64Array(segments);
   }
   /** Adds the metrics of rows whose answer is final. */
@@ -72,6 +76,7 @@ class Totals {
     });
     metrics.forEach((value: number, i: number) => (this.sums[i]! += value));
     this.accuracySquares += accuracySquares(carry, outputs);
+    this.scorer?.add(answeredRows(carry, outputs));
   }
   result(segments: number, adaptive: boolean): Evaluation {
     const value = (name: (typeof METRIC_NAMES)[number]): number => this.sums[METRIC_NAMES.indexOf(name)]!;
@@ -91,6 +96,7 @@ class Totals {
       lmLoss: mean('lmLoss'),
       qHaltLoss: mean('qHaltLoss'),
       exactBySegment: adaptive ? [] : Array.from(this.exactBySegment, (total) => total / count),
+      ...this.scorer?.figures(),
     };
   }
 }
@@ -120,7 +126,7 @@ export async function evaluate(model: Hrm, dataset: PuzzleDataset, options: Eval
   if (!Number.isSafeInteger(segments) || segments < 1) {
     throw new ArgumentError(`evaluate: segments must be a positive integer, got ${describe(segments)}`);
   }
-  const totals = new Totals(segments);
+  const totals = new Totals(segments, scorerFor(requireDataset('evaluate', dataset)));
   const rows = puzzles === null ? undefined : (n: number): Uint32Array => fixedSubset(n, puzzles, subsetSeed);
   for (const batch of testBatches(dataset, batchSize, rows)) {
     noGrad(() => {
@@ -186,6 +192,14 @@ function accuracySquares({ current: { labels } }: Carry, { logits }: StepOutputs
     const share = div(sum(right, 1), maximum(sum(scored, 1), 1));
     return Number(sum(mul(share, share)).item());
   });
+}
+
+/** What the rows ask and what the model answers. */
+function answeredRows({ current: { inputs } }: Carry, { logits }: StepOutputs): AnsweredRows {
+  return tidy(() => ({
+    inputs: Int32Array.from(inputs.dataSync()),
+    answers: Int32Array.from(argmax(logits, 2).dataSync()),
+  }));
 }
 
 function runAdaptive(model: Hrm, batch: Batch, segments: number, totals: Totals): void {

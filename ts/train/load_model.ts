@@ -13,7 +13,9 @@ import { readOptions } from '../tensor/arguments';
 import { tidy } from '../tensor/scope';
 import { checkpointConfig, EMA_FILE, MODEL_FILE, readCheckpointFile, WEIGHTS_FILE, WEIGHTS_PREFIX } from './checkpoint';
 import type { RunConfig } from './config';
+import { kindOf } from './data_kinds';
 import { decodeTensors, withPrefix } from './state_tensors';
+import { type TaskName, taskOfShape } from './tasks';
 
 /** Name of the directory of checkpoints in a run's directory. */
 export const CHECKPOINTS_DIR = 'checkpoints';
@@ -27,6 +29,8 @@ export interface LoadedModel {
   readonly path: string;
   /** Whether the weights are the averaged ones. */
   readonly isAveraged: boolean;
+  /** What it was trained on, as far as the engine knows the task. */
+  readonly task: TaskName | undefined;
   /** Of the Sudokus it was trained on, where it was. */
   readonly geometry: Geometry | undefined;
 }
@@ -67,8 +71,9 @@ export function loadModel(directory: string, options: { readonly averaged?: bool
     model.loadStateDict(weights);
   });
   const { data } = config;
-  const geometry = data.kind === 'npy' ? undefined : geometryOf(data.boxRows, data.boxCols);
-  return { model, config, step: checkpoint.step, path: checkpoint.path, isAveraged, geometry };
+  const task = kindOf(data).task ?? taskOfShape(model.config);
+  const geometry = 'boxRows' in data ? geometryOf(data.boxRows, data.boxCols) : undefined;
+  return { model, config, step: checkpoint.step, path: checkpoint.path, isAveraged, task, geometry };
 }
 
 function modelConfigOf(checkpoint: Checkpoint): ModelConfig {

@@ -118,6 +118,44 @@ const presets: Record<string, Preset> = {
       eval: { everySteps: 250, puzzles: 500, finalPuzzles: null },
     },
   },
+  'maze-mid': {
+    about: 'a mid-size HRM on generated 10x10 mazes for a CPU: hidden 128, 1+1 layers, a SwiGLU over the sequence',
+    values: {
+      model: {
+        hidden: 128,
+        nHeads: 4,
+        hLayers: 1,
+        lLayers: 1,
+        mlpT: true,
+        posEncodings: 'none',
+        lossType: 'softmax',
+        haltMaxSteps: 4,
+      },
+      optim: {
+        lr: 1e-3,
+        puzzleEmbLr: 1e-3,
+        weightDecay: 0.1,
+        puzzleEmbWeightDecay: 0.1,
+        lrMinRatio: 0.1,
+        lrWarmupSteps: 100,
+        ema: 0.99,
+      },
+      // Any size of training set is generated in seconds; paths of more than 11 moves are at least 12 long.
+      data: {
+        kind: 'mazeGenerated',
+        size: 10,
+        minPath: 11,
+        minWallPercent: 30,
+        maxWallPercent: 45,
+        trainPuzzles: 30000,
+        validPuzzles: 500,
+        testPuzzles: 1000,
+        dihedral: true,
+      },
+      train: { steps: 6000, batchSize: 64, logEverySteps: 50, checkpointEverySteps: 1000 },
+      eval: { everySteps: 500, batchSize: 250 },
+    },
+  },
   'demo-4x4': {
     about: 'a small HRM on generated 4x4 Sudokus: minutes on two cores',
     values: {

@@ -1,7 +1,7 @@
 import { ArgumentError, FormatError } from '../../error';
 import { describe } from '../../io/arguments';
 import { readOptions, requireCallback, requireInteger } from '../check';
-import { readCsv } from '../csv';
+import { readCsv, type BadRow } from '../csv';
 import { geometryOf, requireGeometry, type Geometry } from './geometry';
 import { findConflicts, describeViolation, isSolved, keepsClues } from './rules';
 import { SudokuSet } from './set';
@@ -28,12 +28,6 @@ export interface ImportOptions {
   readonly maxBytes?: number;
   /** Called now and then with the rows read so far. */
   readonly onProgress?: (rows: number) => void;
-}
-
-export interface BadRow {
-  /** Line of the file, the header being line 1. */
-  readonly line: number;
-  readonly reason: string;
 }
 
 export interface ImportResult {

@@ -1,0 +1,42 @@
+/** Sudokus for `solve`. */
+import { assertGrid, geometryOfCells, requireGeometry, type Geometry, type Grid } from '../data/sudoku/geometry';
+import { checkAnswer, describeViolation } from '../data/sudoku/rules';
+import { readTokens, writeTokens } from '../data/sudoku/source';
+import { parseGrid } from '../data/sudoku/text';
+import { ArgumentError } from '../error';
+import type { SolveTask, TaskSolution } from './solve_task';
+
+/** A Sudoku: digits, 0 for a blank. */
+export interface Solution extends TaskSolution {
+  readonly geometry: Geometry;
+}
+
+export const sudokuTask: SolveTask<Solution> = {
+  pose: ({ seqLen, vocabSize }, given, options) => {
+    const geometry =
+      options.geometry === undefined ? geometryOfCells(seqLen) : requireGeometry('solve', options.geometry);
+    if (geometry === undefined || geometry.cells !== seqLen || vocabSize < geometry.size + 2) {
+      throw new ArgumentError(
+        `solve: the model must be one for ${geometry ? `${geometry.size}x${geometry.size} ` : ''}Sudokus, ` +
+          `got seqLen ${seqLen} and vocabSize ${vocabSize}; options.task says what else it is for`,
+      );
+    }
+    const puzzle: Grid = typeof given === 'string' ? parseGrid(given, geometry, 'solve').grid : given;
+    assertGrid(puzzle, geometry, 'solve: puzzle');
+    const inputs = new Int32Array(geometry.cells);
+    writeTokens(puzzle, inputs, 0);
+    return {
+      puzzle,
+      inputs,
+      isOpen: (cell) => puzzle[cell] === 0,
+      gridOf: (tokens) => readTokens(tokens, 0, geometry),
+      judge: (solution) => ({
+        ...solution,
+        geometry,
+        violations: checkAnswer(puzzle, solution.answer, geometry).map((violation) =>
+          describeViolation(violation, geometry),
+        ),
+      }),
+    };
+  },
+};
