@@ -92,11 +92,13 @@ export { actStep, initialCarry, type ActOptions, type BatchTensors, type Carry, 
 export { actLoss, IGNORE_LABEL, METRIC_NAMES, type LossResult, type MetricName } from './hrm/loss';
 export { train, type RunStart, type TrainOptions, type TrainResult } from './train/train';
 export type { ConfigChange } from './train/resume';
-export { evaluate, type EvaluateOptions, type Evaluation } from './train/evaluate';
+export { evaluate, type Answers, type EvaluateOptions, type Evaluation } from './train/evaluate';
+export { evaluateArc } from './train/arc';
 export { solve, type Solution, type SolveOptions, type SolveSegment } from './train/solve';
 export { loadModel, type LoadedModel } from './train/load_model';
 export {
   openRunData,
+  type ArcRun,
   type OpenDataOptions,
   type OverlapGuard,
   type RunData,

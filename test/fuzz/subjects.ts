@@ -1,5 +1,6 @@
 /** Every function, constructor and method of the package with arguments that it nearly accepts. */
 import * as api from '../../ts';
+import { arcSubjects } from './subjects_arc';
 import { dataSubjects } from './subjects_data';
 import { modelSubjects } from './subjects_model';
 import { tensorSubjects } from './subjects_tensor';
@@ -8,7 +9,12 @@ import { type Subjects } from './subject';
 let all: Promise<Subjects> | undefined;
 
 export function subjects(): Promise<Subjects> {
-  return (all ??= dataSubjects().then((data) => ({ ...tensorSubjects(), ...modelSubjects(), ...data })));
+  return (all ??= Promise.all([dataSubjects(), arcSubjects()]).then(([data, arc]) => ({
+    ...tensorSubjects(),
+    ...modelSubjects(),
+    ...data,
+    ...arc,
+  })));
 }
 
 /** What the package exports and `subjects` must name: functions, classes, and the methods of classes. */

@@ -4,6 +4,8 @@ import { geometryOf, type Geometry } from '../data/sudoku/geometry';
 import { verifyData, type SplitReport, type VerifyReport } from '../data/sudoku/verify';
 import { ConfigError } from '../error';
 import { defineCommand, defineGroup, EXIT_FAILURE, EXIT_OK, interruptible } from './command';
+import { withCounter } from './counter';
+import { arc, arcLeaks } from './data_arc';
 
 /** `3x3` as box rows and columns. @throws ConfigError */
 function parseBox(text: string): Geometry {
@@ -35,18 +37,6 @@ function buildText(out: string, report: BuildReport): string {
   const { train, test } = report.bad;
   if (train + test > 0) lines.push(`left out bad rows: ${train} of training, ${test} of test`);
   return `${lines.join('\n')}\nwritten to ${out}; hrm data verify ${out} checks it\n`;
-}
-
-/** Runs `body` with a line on the terminal that says what it is at and how far; the line goes when it ends. */
-async function withCounter<R>(body: (onProgress: (what: string, rows: number) => void) => Promise<R>): Promise<R> {
-  const { stderr } = process;
-  try {
-    return await body((what, rows) => {
-      if (stderr.isTTY) stderr.write(`\r${what} ${rows}\u001b[K`);
-    });
-  } finally {
-    if (stderr.isTTY) stderr.write('\r\u001b[K');
-  }
 }
 
 const sudoku = defineCommand({
@@ -127,13 +117,16 @@ function splitText(report: SplitReport): string {
 
 function verifyText({ path, kind, ok, splits, overlap }: VerifyReport): string {
   const lines = splits.map(splitText);
-  if (overlap) {
+  if (overlap && kind === 'arc') {
+    const { puzzles, solutions } = overlap;
+    lines.push(`test pairs of which training has the input: ${puzzles}, the input with its output: ${solutions}`);
+  } else if (overlap) {
     const { puzzles, solutions, equivalent, undecided } = overlap;
     lines.push(`train and test share ${puzzles} puzzles and ${solutions} solutions`);
     if (equivalent !== null)
       lines.push(`test puzzles that symmetry makes a training puzzle: ${equivalent} (${undecided} undecided)`);
   }
-  const structure = kind === 'other' ? ' (not Sudoku: only the structure was checked)' : '';
+  const structure = kind === 'other' ? ' (neither Sudoku nor ARC: only the structure was checked)' : '';
   lines.push(ok ? `${path} is good${structure}` : `${path} is not good`);
   return `${lines.join('\n')}\n`;
 }
@@ -170,4 +163,4 @@ const verify = defineCommand({
   },
 });
 
-export const data = defineGroup('data', 'Make and check datasets', [sudoku, verify]);
+export const data = defineGroup('data', 'Make and check datasets', [sudoku, arc, arcLeaks, verify]);

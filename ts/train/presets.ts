@@ -118,6 +118,31 @@ const presets: Record<string, Preset> = {
       eval: { everySteps: 250, puzzles: 500, finalPuzzles: null },
     },
   },
+  'arc-mid': {
+    about: 'a small HRM on small ARC tasks for a CPU, on a folder of hrm data arc --canvas 12',
+    values: {
+      model: {
+        hidden: 96,
+        nHeads: 4,
+        hLayers: 2,
+        lLayers: 2,
+        lossType: 'softmax',
+        haltMaxSteps: 4,
+      },
+      optim: {
+        lr: 1e-3,
+        puzzleEmbLr: 1e-2,
+        weightDecay: 0.1,
+        puzzleEmbWeightDecay: 0.1,
+        lrMinRatio: 0.1,
+        lrWarmupSteps: 100,
+        ema: 0.99,
+      },
+      data: { kind: 'npy', dir: 'data/arc-mid' },
+      train: { steps: 2000, batchSize: 32 },
+      eval: { everySteps: 500, puzzles: 200, finalPuzzles: 200 },
+    },
+  },
   'demo-4x4': {
     about: 'a small HRM on generated 4x4 Sudokus: minutes on two cores',
     values: {

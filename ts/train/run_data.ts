@@ -1,8 +1,10 @@
 /** What a run trains, validates and tests on, opened from its configuration. */
 import { ArgumentError, ConfigError } from '../error';
+import { isArcMetadata } from '../data/arc/folder';
 import { loadDataset, type PuzzleDataset } from '../data/dataset';
 import type { DatasetMetadata } from '../data/metadata';
-import { type Batch, datasetSampler, type SamplerOptions, type TrainSampler } from '../data/sampler';
+import type { Batch, SamplerOptions, TrainSampler } from '../data/sampler';
+import { openDataset, storedSampler } from '../data/stored';
 import { importSudokuCsv } from '../data/sudoku/csv';
 import { geometryOf, type Geometry, type Grid } from '../data/sudoku/geometry';
 import { type AugmentOptions, readTokens, sudokuDataset, sudokuMetadata, sudokuSampler } from '../data/sudoku/source';
@@ -23,6 +25,12 @@ export interface SudokuRunSplits {
   readonly test: SudokuSet;
 }
 
+/** Where an ARC run's data is from. */
+export interface ArcRun {
+  /** Directory of the data set; a million identifiers have their names there (see arcNames). */
+  readonly directory: string;
+}
+
 export interface RunData {
   /** Of the training split. */
   readonly metadata: DatasetMetadata;
@@ -30,6 +38,7 @@ export interface RunData {
   readonly valid: PuzzleDataset | undefined;
   readonly test: PuzzleDataset | undefined;
   readonly sudoku: SudokuRunSplits | undefined;
+  readonly arc: ArcRun | undefined;
   /** What the training and test puzzles share; undefined for data on disk, see `hrm data verify`. */
   readonly overlap: Overlap | undefined;
   /** Watches that no training row is held out; undefined where the data came already split. */
@@ -69,13 +78,14 @@ export async function openRunData(
   const { data, seed } = requireDataConfig('openRunData', config);
   switch (data.kind) {
     case 'npy': {
-      const dataset = loadDataset(data.dir, 'train');
+      const dataset = openDataset(data.dir, 'train');
       return {
         metadata: dataset.metadata,
-        sampler: (options) => datasetSampler(dataset, options),
+        sampler: (options) => storedSampler(dataset, options),
         valid: undefined,
         test: loadDataset(data.dir, 'test'),
         sudoku: undefined,
+        arc: isArcMetadata(dataset.metadata) ? { directory: data.dir } : undefined,
         overlap: undefined,
         guard: undefined,
       };
@@ -119,6 +129,7 @@ function sudokuRun(splits: SudokuRunSplits, augment: AugmentOptions, guard: Over
     valid: valid && sudokuDataset(valid),
     test: sudokuDataset(test),
     sudoku: splits,
+    arc: undefined,
     overlap: overlapOf(train, test),
     guard,
   };
