@@ -177,6 +177,21 @@ describe('buildArcDataset', () => {
     await expect(trained).rejects.toThrow('trainOn: every pair must have an output, got none for test[0] of open');
   });
 
+  it('streams: holds a small part of what it writes', async () => {
+    const large = writeTasks(path.join(root, 'streamed'), new Philox(8), [2, 1], 30);
+    const out = fresh();
+    const held: number[] = [];
+    const before = process.memoryUsage().arrayBuffers;
+    const onProgress = (what: string): void => {
+      if (what === 'write') held.push(process.memoryUsage().arrayBuffers - before);
+    };
+    const report = await buildArcDataset({ out, inputs: [large], augmentations: 3000, seed: 1, onProgress });
+    const nBytes = 2 * 900 * (report.train.examples + report.test.examples);
+    expect(nBytes).toBeGreaterThan(60 * 2 ** 20);
+    expect(held.length).toBeGreaterThan(3);
+    expect(Math.max(...held)).toBeLessThan(nBytes / 2);
+  });
+
   it('refuses what it cannot do, and leaves nothing behind', async () => {
     const before = readdirSync(root).length;
     const make = (changes: object): Promise<unknown> =>

@@ -95,6 +95,7 @@ describe('the canvas', () => {
   it('leaves end tokens out where the canvas ends', () => {
     expect([...encodeArcGrid(grid([[5, 5, 5]]), 3, 1, 0)]).toEqual([0, 0, 0, 7, 7, 7, 1, 1, 1]);
     expect([...encodeArcGrid(grid([[5], [5]]), 3, 1, 1)]).toEqual([0, 0, 0, 0, 7, 1, 0, 7, 1]);
+    expect([...encodeArcGrid(grid([[5], [5]]), 3, 0, 2)]).toEqual([0, 0, 7, 0, 0, 7, 0, 0, 1]);
     expect([...encodeArcGrid(grid([[5, 5], [5, 5]]), 2)]).toEqual([7, 7, 7, 7]);
   });
 
