@@ -32,6 +32,7 @@ export function writeTask(directory: string, name: string, task: unknown): void 
 /** `training` and `evaluation` folders of random tasks named a0, a1, ... and e0, e1, ...; evaluation tasks have two tests. */
 export function writeTasks(directory: string, rng: Philox, counts: readonly [number, number], side: number): string {
   for (let i = 0; i < counts[0]; i++) writeTask(path.join(directory, 'training'), `a${i}`, randomTask(rng, side));
-  for (let i = 0; i < counts[1]; i++) writeTask(path.join(directory, 'evaluation'), `e${i}`, randomTask(rng, side, 2, 2));
+  for (let i = 0; i < counts[1]; i++)
+    writeTask(path.join(directory, 'evaluation'), `e${i}`, randomTask(rng, side, 2, 2));
   return directory;
 }

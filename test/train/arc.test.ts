@@ -58,7 +58,8 @@ describe('a run on an ARC folder', () => {
     expect(stdout).toMatch(/\npass@1 0\.0%, pass@2 0\.0% of 2 tasks; 16 rows voted\n$/);
     const submission = JSON.parse(readFileSync(file, 'utf8')) as Record<string, { attempt_1: number[][] }[]>;
     expect(Object.keys(submission)).toEqual(['e0', 'e1']);
-    for (const tests of Object.values(submission)) expect(tests.map((test) => Object.keys(test))).toEqual(Array(2).fill(['attempt_1', 'attempt_2']));
+    for (const tests of Object.values(submission))
+      expect(tests.map((test) => Object.keys(test))).toEqual(Array(2).fill(['attempt_1', 'attempt_2']));
     const nowhere = await runCli(['eval', run, '--submission', path.join(root, 'none', 'x.json')]);
     expect(nowhere).toMatchObject({ exitCode: 2, stdout: '' });
     expect(nowhere.stderr).toContain('--submission: must be a file in a directory that exists');
@@ -74,7 +75,9 @@ describe('a run on an ARC folder', () => {
     await buildArcDataset({ out: more, inputs: [source], augmentations: 4, seed: 2, canvas: 5 });
     const open = (dir: string) => openRunData({ ...loaded.config, data: { kind: 'npy', dir } });
     const [other, larger] = [await open(same), await open(more)];
-    expect(() => requireTrainedPuzzles(loaded.model, loaded.config.data, other)).toThrow(/puzzle e0_t\d_0\d{9} must be identifier 2 of/);
+    expect(() => requireTrainedPuzzles(loaded.model, loaded.config.data, other)).toThrow(
+      /puzzle e0_t\d_0\d{9} must be identifier 2 of/,
+    );
     expect(() => requireTrainedPuzzles(loaded.model, loaded.config.data, larger)).toThrow(
       'eval: the data must have at most 21 puzzle identifiers as the model, got 26; a model knows the tasks it was trained on',
     );
@@ -90,7 +93,9 @@ describe('hrm data arc', () => {
     const input = path.join(root, 'source');
     const made = await runCli(['data', 'arc', '--input', input, '--canvas', '6', '--augmentations', '2', '--out', out]);
     expect(made).toMatchObject({ exitCode: 0, stderr: '' });
-    expect(made.stdout).toMatch(/^train: 5 tasks, 15 puzzles with their augmentations, 48 rows\ntest: 2 tasks, 6 puzzles/);
+    expect(made.stdout).toMatch(
+      /^train: 5 tasks, 15 puzzles with their augmentations, 48 rows\ntest: 2 tasks, 6 puzzles/,
+    );
     const checked = await runCli(['data', 'verify', out]);
     expect(checked.exitCode).toBe(0);
     expect(checked.stdout).toMatch(/training has the input: 0, the input with its output: 0\n.* is good\n$/);

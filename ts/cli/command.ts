@@ -57,7 +57,9 @@ export function defineCommand<T>(spec: CommandSpec<T>): Command {
           for (const [line, about] of spec.examples) built.example(line, about);
           // yargs gives --train-on as trainOn too.
           const { array } = (built as unknown as DeclaredOptions).getOptions();
-          lists = new Set(array.flatMap((name) => [name, name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())]));
+          lists = new Set(
+            array.flatMap((name) => [name, name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())]),
+          );
           return built;
         },
         async (args: ArgumentsCamelCase<T>) => {

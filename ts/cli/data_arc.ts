@@ -55,7 +55,10 @@ export const arc = defineCommand({
       '$0 data arc --input ARC-AGI/data --input ConceptARC/corpus --augmentations 1000 --out data/arc-aug-1000',
       'ARC-AGI-1 as the official code makes it: 960 tasks',
     ],
-    ['$0 data arc --input ARC-AGI-2/data --train-on ARC-AGI/data --exclude-leaks --out data/crossed', 'crossed cleanly'],
+    [
+      '$0 data arc --input ARC-AGI-2/data --train-on ARC-AGI/data --exclude-leaks --out data/crossed',
+      'crossed cleanly',
+    ],
     ['$0 data arc --input ARC-AGI/data --canvas 12 --tasks 50 --augmentations 20 --out data/small', 'for a CPU'],
   ],
   options: (parser) =>
@@ -160,7 +163,13 @@ function comparison(tasks: ReturnType<typeof readArcTasks>, others: ReturnType<t
   };
 }
 
-function comparisonText({ from, to, evaluationTasks, leaks, inFolders }: Comparison & { from: string; to: string }): string {
+function comparisonText({
+  from,
+  to,
+  evaluationTasks,
+  leaks,
+  inFolders,
+}: Comparison & { from: string; to: string }): string {
   const lines = [`evaluation tasks of ${from} that are in ${to}: ${leaksText(leaks)} of ${evaluationTasks}`];
   for (const [folder, names] of Object.entries(inFolders)) {
     lines.push(`  in ${folder}: ${names.length}: ${namesText(names)}`);

@@ -105,13 +105,23 @@ describe('buildArcDataset', () => {
   it('draws no augmentation twice and gives up after five draws for each', async () => {
     const place = path.join(root, 'plain');
     // One colour: 9 colourings, and turning a square of it changes nothing.
-    const square = { input: [[1, 1], [1, 1]], output: [[1]] };
+    const square = {
+      input: [
+        [1, 1],
+        [1, 1],
+      ],
+      output: [[1]],
+    };
     writeTask(path.join(place, 'training'), 'square', { train: [square], test: [square] });
     writeTask(path.join(place, 'evaluation'), 'any', randomTask(new Philox(3), 5));
     const out = fresh();
     const report = await buildArcDataset({ out, inputs: [place], augmentations: 40, seed: 1 });
     expect(report).toMatchObject({ shortGroups: 1, train: { groups: 2, puzzles: 41 + 9 } });
-    expect(await verifyData(out)).toMatchObject({ kind: 'arc', ok: true, splits: [{ duplicates: 0 }, { duplicates: 0 }] });
+    expect(await verifyData(out)).toMatchObject({
+      kind: 'arc',
+      ok: true,
+      splits: [{ duplicates: 0 }, { duplicates: 0 }],
+    });
   });
 
   it('keeps tasks with larger grids out of a smaller canvas, and chooses tasks by the seed', async () => {
@@ -145,14 +155,24 @@ describe('buildArcDataset', () => {
     );
     expect(existsSync(out)).toBe(false);
     const report = await buildArcDataset({ ...options, out, excludeLeaks: true });
-    expect(report.leaks.map(({ task, by }) => [task.name, by])).toEqual([['e1', 'name'], ['e2', 'test']]);
+    expect(report.leaks.map(({ task, by }) => [task.name, by])).toEqual([
+      ['e1', 'name'],
+      ['e2', 'test'],
+    ]);
     expect(report).toMatchObject({ excluded: 2, repeated: 1, train: { groups: 5 }, test: { groups: 3 } });
     expect(await verifyData(out)).toMatchObject({ ok: true, overlap: { puzzles: 0, solutions: 0 } });
     // In the other direction: all of `from` to train on, `to` to be tested.
     rmSync(path.join(to, 'training', 'a0.json'));
     cpSync(path.join(to, 'training'), path.join(to, 'evaluation'), { recursive: true });
     rmSync(path.join(to, 'training'), { recursive: true });
-    const crossed = await buildArcDataset({ ...base, out: fresh(), canvas: 6, inputs: [to], trainOn: [from], excludeLeaks: true });
+    const crossed = await buildArcDataset({
+      ...base,
+      out: fresh(),
+      canvas: 6,
+      inputs: [to],
+      trainOn: [from],
+      excludeLeaks: true,
+    });
     expect(crossed).toMatchObject({ excluded: 2, train: { groups: 5 }, test: { groups: 2 } });
     // A pair under another name is official data (ARC-AGI-1 has one): a warning, and verify says so.
     rmSync(path.join(to, 'evaluation', 'e1.json'));

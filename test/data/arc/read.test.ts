@@ -29,7 +29,12 @@ const write = (name: string, value: unknown): string => {
 
 describe('readArcTasks', () => {
   it('reads folders in the order of their names; evaluation is the one that is tested', () => {
-    for (const [folder, name] of [['training', 'b'], ['training', 'a'], ['evaluation', 'c'], ['Copy', 'd']] as const)
+    for (const [folder, name] of [
+      ['training', 'b'],
+      ['training', 'a'],
+      ['evaluation', 'c'],
+      ['Copy', 'd'],
+    ] as const)
       writeTask(path.join(dir, folder), name, good);
     write('training.txt', 'a list');
     write('evaluation/.DS_Store', 'junk');
@@ -73,24 +78,64 @@ describe('readArcTasks', () => {
     ['a key twice', '{"train": [], "train": []}', 'a key must appear once'],
     ['no object', [1], 'task x: must be an object with train and test, got an array'],
     ['an unknown key', { ...good, extra: 1 }, 'task x: keys are train, test, name, got "extra"'],
-    ['a prototype key', '{"train": [], "test": [], "__proto__": {"train": 1}}', 'keys are train, test, name, got "__proto__"'],
+    [
+      'a prototype key',
+      '{"train": [], "test": [], "__proto__": {"train": 1}}',
+      'keys are train, test, name, got "__proto__"',
+    ],
     ['another name', { ...good, name: 'y' }, 'task x: the name must be "x" as outside, got "y"'],
     ['no test', { train: good.train }, 'task x: test: must be a list of 1 to 100 pairs, got undefined'],
     ['no pairs', { ...good, train: [] }, 'task x: train: must be a list of 1 to 100 pairs'],
     ['a pair that is none', { ...good, train: [3] }, 'task x: train[0]: must be {input, output}, got 3'],
-    ['a pair with more', { ...good, train: [{ ...good.train[0], a: 1 }] }, 'train[0]: keys are input and output, got "a"'],
-    ['no input', { ...good, test: [{ output: [[1]] }] }, 'test[0].input: must be a list of 1 to 30 rows, got undefined'],
+    [
+      'a pair with more',
+      { ...good, train: [{ ...good.train[0], a: 1 }] },
+      'train[0]: keys are input and output, got "a"',
+    ],
+    [
+      'no input',
+      { ...good, test: [{ output: [[1]] }] },
+      'test[0].input: must be a list of 1 to 30 rows, got undefined',
+    ],
     ['no output to train on', { ...good, train: [{ input: [[1]] }] }, 'train: every pair must have an output'],
     ['no test output to train on', { ...good, test: [{ input: [[1]] }] }, 'test: every pair must have an output'],
-    ['an empty grid', { ...good, test: [{ input: [], output: [[1]] }] }, 'test[0].input: must be a list of 1 to 30 rows, got 0'],
-    ['an empty row', { ...good, test: [{ input: [[]], output: [[1]] }] }, 'row 0 must be a list of 1 to 30 colours, got 0'],
-    ['31 columns', { ...good, test: [{ input: wide, output: [[1]] }] }, 'row 0 must be a list of 1 to 30 colours, got 31'],
+    [
+      'an empty grid',
+      { ...good, test: [{ input: [], output: [[1]] }] },
+      'test[0].input: must be a list of 1 to 30 rows, got 0',
+    ],
+    [
+      'an empty row',
+      { ...good, test: [{ input: [[]], output: [[1]] }] },
+      'row 0 must be a list of 1 to 30 colours, got 0',
+    ],
+    [
+      '31 columns',
+      { ...good, test: [{ input: wide, output: [[1]] }] },
+      'row 0 must be a list of 1 to 30 colours, got 31',
+    ],
     ['31 rows', { ...good, test: [{ input: wide[0]!.map(() => [1]), output: [[1]] }] }, 'list of 1 to 30 rows, got 31'],
-    ['a ragged grid', { ...good, train: [{ input: [[1, 2], [3]], output: [[1]] }] }, 'train[0].input: row 1 must have 2 colours as row 0, got 1'],
-    ['colour 10', { ...good, train: [{ input: [[1, 10]], output: [[1]] }] }, 'row 0, column 1 must be a colour from 0 to 9, got 10'],
+    [
+      'a ragged grid',
+      { ...good, train: [{ input: [[1, 2], [3]], output: [[1]] }] },
+      'train[0].input: row 1 must have 2 colours as row 0, got 1',
+    ],
+    [
+      'colour 10',
+      { ...good, train: [{ input: [[1, 10]], output: [[1]] }] },
+      'row 0, column 1 must be a colour from 0 to 9, got 10',
+    ],
     ['half a colour', { ...good, train: [{ input: [[0.5]], output: [[1]] }] }, 'must be a colour from 0 to 9, got 0.5'],
-    ['a text as colour', { ...good, train: [{ input: [['1']], output: [[1]] }] }, 'must be a colour from 0 to 9, got "1"'],
-    ['a text as row', { ...good, train: [{ input: ['12'], output: [[1]] }] }, 'row 0 must be a list of 1 to 30 colours, got "12"'],
+    [
+      'a text as colour',
+      { ...good, train: [{ input: [['1']], output: [[1]] }] },
+      'must be a colour from 0 to 9, got "1"',
+    ],
+    [
+      'a text as row',
+      { ...good, train: [{ input: ['12'], output: [[1]] }] },
+      'row 0 must be a list of 1 to 30 colours, got "12"',
+    ],
   ])('refuses %s', (_what, json, message) => {
     const file = write('training/x.json', json);
     expect(() => readArcTasks(dir)).toThrow(FormatError);
@@ -107,10 +152,14 @@ describe('readArcTasks', () => {
   });
 
   it('refuses directories and solutions that do not fit', () => {
-    expect(() => readArcTasks(dir)).toThrow('must hold task files (.json), folders of them or a file *_challenges.json, got none');
+    expect(() => readArcTasks(dir)).toThrow(
+      'must hold task files (.json), folders of them or a file *_challenges.json, got none',
+    );
     expect(() => readArcTasks(path.join(dir, 'none'))).toThrow(FileError);
     write('corpus/Copy/x.json', good);
-    expect(() => readArcTasks(dir)).toThrow(`must hold task files, got folders; read ${path.join(dir, 'corpus')} itself`);
+    expect(() => readArcTasks(dir)).toThrow(
+      `must hold task files, got folders; read ${path.join(dir, 'corpus')} itself`,
+    );
     rmSync(path.join(dir, 'corpus'), { recursive: true });
     const solutions = write('a_solutions.json', { x: [[[1]]] });
     write('b_challenges.json', { x: good });
@@ -160,7 +209,11 @@ if (shared === undefined) console.warn('skipped: real ARC tasks, HRM_SHARED is n
       tasks.length,
       tasks.filter(({ role }) => role === 'evaluation').length,
     ]);
-    expect(sizes).toEqual([[800, 400], [1120, 120], [160, 0]]);
+    expect(sizes).toEqual([
+      [800, 400],
+      [1120, 120],
+      [160, 0],
+    ]);
     const names = (leaks: ReturnType<typeof findArcLeaks>, by: 'name' | 'test'): number =>
       new Set(leaks.filter((leak) => leak.by === by).map(({ task }) => task.name)).size;
     const training = two.filter(({ role }) => role === 'training');

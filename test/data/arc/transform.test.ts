@@ -17,16 +17,73 @@ const identityColours = Uint8Array.from({ length: 10 }, (_, i) => i);
 describe('ArcTransform', () => {
   // What numpy's rot90, fliplr, flipud and transpose make of [[1, 2, 3], [4, 5, 6]], in the official order.
   it.each([
-    [0, [[1, 2, 3], [4, 5, 6]]],
-    [1, [[3, 6], [2, 5], [1, 4]]],
-    [2, [[6, 5, 4], [3, 2, 1]]],
-    [3, [[4, 1], [5, 2], [6, 3]]],
-    [4, [[3, 2, 1], [6, 5, 4]]],
-    [5, [[4, 5, 6], [1, 2, 3]]],
-    [6, [[1, 4], [2, 5], [3, 6]]],
-    [7, [[6, 3], [5, 2], [4, 1]]],
+    [
+      0,
+      [
+        [1, 2, 3],
+        [4, 5, 6],
+      ],
+    ],
+    [
+      1,
+      [
+        [3, 6],
+        [2, 5],
+        [1, 4],
+      ],
+    ],
+    [
+      2,
+      [
+        [6, 5, 4],
+        [3, 2, 1],
+      ],
+    ],
+    [
+      3,
+      [
+        [4, 1],
+        [5, 2],
+        [6, 3],
+      ],
+    ],
+    [
+      4,
+      [
+        [3, 2, 1],
+        [6, 5, 4],
+      ],
+    ],
+    [
+      5,
+      [
+        [4, 5, 6],
+        [1, 2, 3],
+      ],
+    ],
+    [
+      6,
+      [
+        [1, 4],
+        [2, 5],
+        [3, 6],
+      ],
+    ],
+    [
+      7,
+      [
+        [6, 3],
+        [5, 2],
+        [4, 1],
+      ],
+    ],
   ])('dihedral %i is the official one', (dihedral, expected) => {
-    const image = new ArcTransform(dihedral, identityColours).apply(grid([[1, 2, 3], [4, 5, 6]]));
+    const image = new ArcTransform(dihedral, identityColours).apply(
+      grid([
+        [1, 2, 3],
+        [4, 5, 6],
+      ]),
+    );
     expect(rowsOf(image)).toEqual(expected);
   });
 
@@ -65,7 +122,14 @@ describe('ArcTransform', () => {
   });
 
   it('takes plain names for original tasks', () => {
-    for (const name of ['007bbfb7', 'x_t8_0123456789', 'x_t1_1023456789', 'x_t1_0112345678', 'x_t1_012345678', '<blank>'])
+    for (const name of [
+      '007bbfb7',
+      'x_t8_0123456789',
+      'x_t1_1023456789',
+      'x_t1_0112345678',
+      'x_t1_012345678',
+      '<blank>',
+    ])
       expect(parseArcName(name)).toEqual({ task: name, transform: null });
   });
 
@@ -83,7 +147,15 @@ describe('ArcTransform', () => {
 
 describe('the canvas', () => {
   it('puts end tokens below and to the right of the grid, not at the corner, and padding elsewhere', () => {
-    const tokens = encodeArcGrid(grid([[0, 9], [1, 2]]), 4, 1, 0);
+    const tokens = encodeArcGrid(
+      grid([
+        [0, 9],
+        [1, 2],
+      ]),
+      4,
+      1,
+      0,
+    );
     expect(Array.from({ length: 4 }, (_, i) => [...tokens.subarray(i * 4, i * 4 + 4)])).toEqual([
       [0, 0, 0, 0],
       [2, 11, 1, 0],
@@ -96,7 +168,15 @@ describe('the canvas', () => {
     expect([...encodeArcGrid(grid([[5, 5, 5]]), 3, 1, 0)]).toEqual([0, 0, 0, 7, 7, 7, 1, 1, 1]);
     expect([...encodeArcGrid(grid([[5], [5]]), 3, 1, 1)]).toEqual([0, 0, 0, 0, 7, 1, 0, 7, 1]);
     expect([...encodeArcGrid(grid([[5], [5]]), 3, 0, 2)]).toEqual([0, 0, 7, 0, 0, 7, 0, 0, 1]);
-    expect([...encodeArcGrid(grid([[5, 5], [5, 5]]), 2)]).toEqual([7, 7, 7, 7]);
+    expect([
+      ...encodeArcGrid(
+        grid([
+          [5, 5],
+          [5, 5],
+        ]),
+        2,
+      ),
+    ]).toEqual([7, 7, 7, 7]);
   });
 
   it('gives 1,000 random grids back after augmentation, encoding, translation, cropping and undoing', () => {
@@ -115,16 +195,57 @@ describe('the canvas', () => {
 
   it('crops a prediction to the largest rectangle of colours, the flatter of equals', () => {
     const crop = (rows: readonly (readonly number[])[]): number[][] => rowsOf(decodeArcGrid(rows.flat()));
-    expect(crop([[2, 3, 1], [4, 1, 1], [5, 0, 2]])).toEqual([[0], [2], [3]]);
-    expect(crop([[2, 3, 4], [5, 6, 1], [1, 1, 1]])).toEqual([[0, 1], [3, 4]]);
-    expect(crop([[2, 3, 1], [4, 1, 1], [1, 1, 1]])).toEqual([[0, 1]]);
-    expect(crop([[1, 2, 2], [2, 2, 2], [2, 2, 2]])).toEqual([]);
-    expect(crop([[11, 12, 2], [2, 2, 2], [2, 2, 2]])).toEqual([[9], [0], [0]]);
-    expect(crop([[2, -100, 2], [NaN, 2, 2], [2, 2, 2]])).toEqual([[0]]);
+    expect(
+      crop([
+        [2, 3, 1],
+        [4, 1, 1],
+        [5, 0, 2],
+      ]),
+    ).toEqual([[0], [2], [3]]);
+    expect(
+      crop([
+        [2, 3, 4],
+        [5, 6, 1],
+        [1, 1, 1],
+      ]),
+    ).toEqual([
+      [0, 1],
+      [3, 4],
+    ]);
+    expect(
+      crop([
+        [2, 3, 1],
+        [4, 1, 1],
+        [1, 1, 1],
+      ]),
+    ).toEqual([[0, 1]]);
+    expect(
+      crop([
+        [1, 2, 2],
+        [2, 2, 2],
+        [2, 2, 2],
+      ]),
+    ).toEqual([]);
+    expect(
+      crop([
+        [11, 12, 2],
+        [2, 2, 2],
+        [2, 2, 2],
+      ]),
+    ).toEqual([[9], [0], [0]]);
+    expect(
+      crop([
+        [2, -100, 2],
+        [NaN, 2, 2],
+        [2, 2, 2],
+      ]),
+    ).toEqual([[0]]);
   });
 
   it('refuses what does not fit', () => {
-    expect(() => encodeArcGrid(grid([[1, 2]]), 2, 0, 1)).toThrow('must fit on the canvas of side 2 at (0, 1), got 1 x 2');
+    expect(() => encodeArcGrid(grid([[1, 2]]), 2, 0, 1)).toThrow(
+      'must fit on the canvas of side 2 at (0, 1), got 1 x 2',
+    );
     expect(() => encodeArcGrid(grid([[1]]), 31)).toThrow('canvas must be an integer in [1, 30], got 31');
     expect(() => decodeArcGrid(new Int32Array(10))).toThrow('tokens must be a square canvas');
   });

@@ -112,21 +112,38 @@ describe('ArcVotes', () => {
 
   it('takes rows in any parts; a test input without votes is not solved and gets a placeholder', () => {
     const votes = new ArcVotes(test, names);
-    votes.add(planted((k) => ({ grid: answers[k] ?? wrong(9), qHalt: 0 }), (k, v) => k < 3 && v === 1));
-    votes.add(planted((k) => ({ grid: answers[k] ?? wrong(9), qHalt: 0 }), (k, v) => k < 2 && v === 0));
+    votes.add(
+      planted(
+        (k) => ({ grid: answers[k] ?? wrong(9), qHalt: 0 }),
+        (k, v) => k < 3 && v === 1,
+      ),
+    );
+    votes.add(
+      planted(
+        (k) => ({ grid: answers[k] ?? wrong(9), qHalt: 0 }),
+        (k, v) => k < 2 && v === 0,
+      ),
+    );
     const result = votes.result();
     expect(result).toMatchObject({ scored: 3, votes: 5 });
     expect(result.pass1).toBeCloseTo(1 / 3, 12);
     expect(result.tasks[1]!.tests[1]).toMatchObject({ votes: 0, candidates: [], rank: null });
     const submission = JSON.parse(arcSubmission(result)) as Record<string, unknown[]>;
     expect(submission['e1']![1]).toEqual({ attempt_1: [[0]], attempt_2: [[0]] });
-    const nothing = { ...planted((k) => ({ grid: answers[k] ?? wrong(9), qHalt: 0 }), (k) => k === 0) };
+    const nothing = {
+      ...planted(
+        (k) => ({ grid: answers[k] ?? wrong(9), qHalt: 0 }),
+        (k) => k === 0,
+      ),
+    };
     votes.add({ ...nothing, tokens: new Int32Array(nothing.tokens.length) });
     votes.add({ ...nothing, tokens: new Int32Array(nothing.tokens.length) });
     const empty = votes.result();
     // Ten votes for an empty prediction, which is a grid like any other until it is written down.
     expect(empty.tasks[0]!.tests[0]!.candidates[0]).toMatchObject({ votes: 10, grid: { rows: 0, cols: 0 } });
-    expect((JSON.parse(arcSubmission(empty)) as Record<string, unknown[]>)['e0']![0]).toMatchObject({ attempt_1: [[0]] });
+    expect((JSON.parse(arcSubmission(empty)) as Record<string, unknown[]>)['e0']![0]).toMatchObject({
+      attempt_1: [[0]],
+    });
   });
 
   it('refuses rows of no task', () => {
@@ -135,7 +152,9 @@ describe('ArcVotes', () => {
     const inputs = rows.inputs.slice();
     inputs[0] = inputs[0] === 2 ? 3 : 2;
     expect(() => votes.add({ ...rows, inputs })).toThrow(FormatError);
-    expect(() => votes.add({ ...rows, inputs })).toThrow('row 0 (e0) must be an augmented test input of e0, got another');
+    expect(() => votes.add({ ...rows, inputs })).toThrow(
+      'row 0 (e0) must be an augmented test input of e0, got another',
+    );
     const ids = rows.puzzleIdentifiers.slice().fill(names.length);
     expect(() => votes.add({ ...rows, puzzleIdentifiers: ids })).toThrow('must have a name');
     expect(() => votes.add({ ...rows, tokens: new Int32Array(3) })).toThrow(ArgumentError);

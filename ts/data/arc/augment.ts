@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { Philox, streamOf } from '../philox';
 import { pairKey, type ArcPair } from './grid';
 import type { ArcTask } from './task';
-import { ArcTransform } from './transform';
+import { ArcTransform, imageOf } from './transform';
 
 /** Philox stream of the augmentations of a task; its index is the task's position. */
 const AUGMENT_STREAM = 2049;
@@ -11,7 +11,7 @@ const DRAWS_PER_AUGMENTATION = 5;
 
 /** The image of a pair. */
 export function transformPair({ input, output }: ArcPair, transform: ArcTransform): ArcPair {
-  return { input: transform.apply(input), output: output === null ? null : transform.apply(output) };
+  return { input: imageOf(input, transform), output: output === null ? null : imageOf(output, transform) };
 }
 
 /** A hash that tasks share when their pairs are equal in any order. */

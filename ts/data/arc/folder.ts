@@ -6,7 +6,13 @@ import { canvasOf, VOCAB_SIZE } from './canvas';
 import { BLANK } from './rows';
 
 /** Whether metadata is that of ARC: a square canvas, 12 tokens, padding that is not scored, an identifier a version. */
-export function isArcMetadata({ seqLen, vocabSize, padId, ignoreLabelId, numPuzzleIdentifiers }: DatasetMetadata): boolean {
+export function isArcMetadata({
+  seqLen,
+  vocabSize,
+  padId,
+  ignoreLabelId,
+  numPuzzleIdentifiers,
+}: DatasetMetadata): boolean {
   return (
     canvasOf(seqLen) !== undefined &&
     vocabSize === VOCAB_SIZE &&

@@ -27,12 +27,17 @@ export function requireArcGrid(op: string, value: unknown): ArcGrid {
   const { rows, cols, cells } = readFields(op, 'grid', value as ArcGrid, ['rows', 'cols', 'cells']);
   requireInteger(op, 'grid.rows', rows, 0, MAX_SIDE);
   requireInteger(op, 'grid.cols', cols, 0, MAX_SIDE);
-  if (!types.isUint8Array(cells) || cells.length !== rows * cols || cells.some((colour) => colour >= N_COLOURS)) {
+  if (!types.isUint8Array(cells) || cells.length !== rows * cols || hasOther(cells)) {
     throw new ArgumentError(
       `${op}: grid.cells must be a Uint8Array of ${rows} x ${cols} colours from 0 to 9, got ${describe(cells)}`,
     );
   }
   return { rows, cols, cells };
+}
+
+function hasOther(cells: Uint8Array): boolean {
+  for (let i = 0; i < cells.length; i++) if (cells[i]! >= N_COLOURS) return true;
+  return false;
 }
 
 /** A text that only equal grids share. */

@@ -46,7 +46,9 @@ export function* readingArcTasks(directory: string): Generator<number, ArcTask[]
     const role: ArcRole = path.basename(folder) === 'evaluation' ? 'evaluation' : 'training';
     for (const name of names) {
       const file = path.join(folder, name);
-      tasks.push(parseTask(parseJson(readWholeFile('readArcTasks', file), file), { file, name: name.slice(0, -5), role }));
+      tasks.push(
+        parseTask(parseJson(readWholeFile('readArcTasks', file), file), { file, name: name.slice(0, -5), role }),
+      );
       yield tasks.length;
     }
   }

@@ -43,7 +43,10 @@ export class ArcTransform {
   }
 
   static identity(): ArcTransform {
-    return new ArcTransform(0, Uint8Array.from({ length: N_COLOURS }, (_, colour) => colour));
+    return new ArcTransform(
+      0,
+      Uint8Array.from({ length: N_COLOURS }, (_, colour) => colour),
+    );
   }
 
   /** A uniform draw from all 8 x 9! augmentations, the identity included. */
@@ -70,13 +73,13 @@ export class ArcTransform {
 
   /** The image of a grid. */
   apply(grid: ArcGrid): ArcGrid {
-    return relabelled(turned(requireArcGrid('ArcTransform.apply', grid), this.dihedral), this.colours);
+    return imageOf(requireArcGrid('ArcTransform.apply', grid), this);
   }
 
   /** The grid that this augmentation made a grid of. */
   undo(grid: ArcGrid): ArcGrid {
     const checked = requireArcGrid('ArcTransform.undo', grid);
-    return relabelled(turned(checked, INVERSE_DIHEDRAL[this.dihedral]!), this.#inverse);
+    return changed(checked, INVERSE_DIHEDRAL[this.dihedral]!, this.#inverse);
   }
 
   /** `<task>_t<dihedral>_<ten digits: digit i = new colour of i>`, the identifier of a task under this augmentation. */
@@ -92,8 +95,13 @@ export function parseArcName(name: string): { readonly task: string; readonly tr
   return { task, transform: new ArcTransform(Number(dihedral), Uint8Array.from(digits!, Number)) };
 }
 
-/** The dihedral image of a grid, in cells of its own. */
-function turned({ rows, cols, cells }: ArcGrid, dihedral: number): ArcGrid {
+/** {@link ArcTransform.apply} for a grid that was checked. */
+export function imageOf(grid: ArcGrid, { dihedral, colours }: ArcTransform): ArcGrid {
+  return changed(grid, dihedral, colours);
+}
+
+/** The image of a grid under a dihedral and a change of colours, in cells of its own. */
+function changed({ rows, cols, cells }: ArcGrid, dihedral: number, colours: Uint8Array): ArcGrid {
   const last = rows * cols - 1;
   // Cell (i, j) of the image comes from cell first + i * down + j * right.
   const [first, down, right] = (
@@ -112,14 +120,7 @@ function turned({ rows, cols, cells }: ArcGrid, dihedral: number): ArcGrid {
   const [height, width] = sideways ? [cols, rows] : [rows, cols];
   const image = new Uint8Array(cells.length);
   for (let i = 0, to = 0; i < height; i++) {
-    for (let j = 0, from = first + i * down; j < width; j++, from += right) image[to++] = cells[from]!;
+    for (let j = 0, from = first + i * down; j < width; j++, from += right) image[to++] = colours[cells[from]!]!;
   }
   return { rows: height, cols: width, cells: image };
-}
-
-/** Replaces the colours in place. */
-function relabelled(grid: ArcGrid, colours: Uint8Array): ArcGrid {
-  const { cells } = grid;
-  for (let i = 0; i < cells.length; i++) cells[i] = colours[cells[i]!]!;
-  return grid;
 }

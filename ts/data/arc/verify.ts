@@ -9,7 +9,7 @@ import { finishInTurns } from '../turns';
 import { canvasOf, decodeFrom, encodeInto, findCorner, PAD, type ArcPlace } from './canvas';
 import { arcNames } from './folder';
 import { gridKey, pairKey, type ArcGrid, type ArcPair } from './grid';
-import { parseArcName, type ArcTransform } from './transform';
+import { imageOf, parseArcName, type ArcTransform } from './transform';
 
 const MAX_REPORTED = 20;
 
@@ -183,7 +183,7 @@ function isImage(original: readonly ArcPair[], pairs: readonly ArcPair[], transf
   return original.every(({ input, output }, i) => {
     const pair = pairs[i]!;
     const same = (a: ArcGrid | null, b: ArcGrid | null): boolean =>
-      a === null || b === null ? a === b : gridKey(transform.apply(a)) === gridKey(b);
+      a === null || b === null ? a === b : gridKey(imageOf(a, transform)) === gridKey(b);
     return same(input, pair.input) && same(output, pair.output);
   });
 }
