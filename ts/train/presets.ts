@@ -23,6 +23,8 @@ const arc = {
   optim: { lr: 1e-4, puzzleEmbLr: 1e-2, weightDecay: 0.1, puzzleEmbWeightDecay: 0.1 },
   data: { kind: 'npy', dir: 'data/arc-aug-1000' },
   train: { epochs: 100000, batchSize: 768, intervalEpochs: 10000 },
+  // The test split has every augmentation, 420,000 rows: all of them vote in hrm eval.
+  eval: { everySteps: 10000, puzzles: 4096, finalPuzzles: 4096 },
 };
 
 const trmModel = {

@@ -17,7 +17,7 @@ export function transformPair({ input, output }: ArcPair, transform: ArcTransfor
 /** A hash that tasks share when their pairs are equal in any order. */
 function contentHash(pairs: readonly ArcPair[]): string {
   const keys = pairs.map(pairKey).sort();
-  return createHash('sha256').update(keys.join('|'), 'latin1').digest('latin1');
+  return createHash('sha256').update(keys.join('|'), 'latin1').digest('base64');
 }
 
 /**
