@@ -92,7 +92,8 @@ export { actStep, initialCarry, type ActOptions, type BatchTensors, type Carry, 
 export { actLoss, IGNORE_LABEL, METRIC_NAMES, type LossResult, type MetricName } from './hrm/loss';
 export { train, type RunStart, type TrainOptions, type TrainResult } from './train/train';
 export type { ConfigChange } from './train/resume';
-export { evaluate, type EvaluateOptions, type Evaluation } from './train/evaluate';
+export { evaluate, type Answers, type EvaluateOptions, type Evaluation } from './train/evaluate';
+export { evaluateArc } from './train/arc';
 export { solve, type Solutions } from './train/solve';
 export type { MazeSolution } from './train/solve_maze';
 export type { Solution } from './train/solve_sudoku';
@@ -102,6 +103,7 @@ export type { TaskName } from './train/tasks';
 export { loadModel, type LoadedModel } from './train/load_model';
 export {
   openRunData,
+  type ArcRun,
   type OpenDataOptions,
   type RunData,
 } from './train/run_data';

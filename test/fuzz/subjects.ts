@@ -1,5 +1,6 @@
 /** Every function, constructor and method of the package with arguments that it nearly accepts. */
 import * as api from '../../ts';
+import { arcSubjects } from './subjects_arc';
 import { dataSubjects } from './subjects_data';
 import { mazeSubjects } from './subjects_maze';
 import { modelSubjects } from './subjects_model';
@@ -9,11 +10,12 @@ import { type Subjects } from './subject';
 let all: Promise<Subjects> | undefined;
 
 export function subjects(): Promise<Subjects> {
-  return (all ??= dataSubjects().then((data) => ({
+  return (all ??= Promise.all([dataSubjects(), arcSubjects()]).then(([data, arc]) => ({
     ...tensorSubjects(),
     ...modelSubjects(),
     ...mazeSubjects(),
     ...data,
+    ...arc,
   })));
 }
 

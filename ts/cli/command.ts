@@ -55,7 +55,11 @@ export function defineCommand<T>(spec: CommandSpec<T>): Command {
         (base: Argv) => {
           const built = spec.options(base);
           for (const [line, about] of spec.examples) built.example(line, about);
-          lists = new Set((built as unknown as DeclaredOptions).getOptions().array);
+          // yargs gives --train-on as trainOn too.
+          const { array } = (built as unknown as DeclaredOptions).getOptions();
+          lists = new Set(
+            array.flatMap((name) => [name, name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())]),
+          );
           return built;
         },
         async (args: ArgumentsCamelCase<T>) => {

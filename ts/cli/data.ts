@@ -6,6 +6,7 @@ import { ConfigError } from '../error';
 import { isMazeData, verifyMazeData } from '../data/maze/verify';
 import { defineCommand, defineGroup, EXIT_FAILURE, EXIT_OK, interruptible } from './command';
 import { withCounter } from './counter';
+import { arc, arcLeaks } from './data_arc';
 import { maze, mazeVerifyText } from './data_maze';
 
 /** `3x3` as box rows and columns. @throws ConfigError */
@@ -118,13 +119,16 @@ function splitText(report: SplitReport): string {
 
 function verifyText({ path, kind, ok, splits, overlap }: VerifyReport): string {
   const lines = splits.map(splitText);
-  if (overlap) {
+  if (overlap && kind === 'arc') {
+    const { puzzles, solutions } = overlap;
+    lines.push(`test pairs of which training has the input: ${puzzles}, the input with its output: ${solutions}`);
+  } else if (overlap) {
     const { puzzles, solutions, equivalent, undecided } = overlap;
     lines.push(`train and test share ${puzzles} puzzles and ${solutions} solutions`);
     if (equivalent !== null)
       lines.push(`test puzzles that symmetry makes a training puzzle: ${equivalent} (${undecided} undecided)`);
   }
-  const structure = kind === 'other' ? ' (not Sudoku: only the structure was checked)' : '';
+  const structure = kind === 'other' ? ' (neither Sudoku nor ARC: only the structure was checked)' : '';
   lines.push(ok ? `${path} is good${structure}` : `${path} is not good`);
   return `${lines.join('\n')}\n`;
 }
@@ -170,4 +174,4 @@ const verify = defineCommand({
   },
 });
 
-export const data = defineGroup('data', 'Make and check datasets', [sudoku, maze, verify]);
+export const data = defineGroup('data', 'Make and check datasets', [sudoku, maze, arc, arcLeaks, verify]);

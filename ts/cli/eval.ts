@@ -1,4 +1,10 @@
 /** `hrm eval`: metrics of a trained model on its test puzzles. */
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { arcSubmission, type ArcResult } from '../data/arc/vote';
+import { ConfigError } from '../error';
+import { writeFileAtomic } from '../io/atomic_file';
+import { arcNamesOf, evaluateArc, requireTrainedPuzzles } from '../train/arc';
 import { evaluate, type Evaluation } from '../train/evaluate';
 import { defineCommand, EXIT_OK, interruptible } from './command';
 import { openSplit } from './open_split';
@@ -23,6 +29,24 @@ function reportText(fixed: Evaluation | undefined, adaptive: Evaluation | undefi
   return `${lines.join('\n')}\n`;
 }
 
+/** Where a submission goes is looked at before the work, not after it. */
+function requireSubmission(file: string): void {
+  if (file !== '' && existsSync(path.dirname(file))) return;
+  throw new ConfigError(`--submission: must be a file in a directory that exists, got "${file}"`);
+}
+
+/** What of the votes goes into JSON: the answers themselves are the submission's. */
+function arcSummary({ tasks, scored, pass1, pass2, votes }: ArcResult) {
+  return { tasks: tasks.length, scored, pass1, pass2, votes };
+}
+
+/** `pass@1 12.5%, pass@2 25.0% of 8 tasks; 160 rows voted` */
+function arcText({ tasks, scored, pass1, pass2, votes }: ArcResult): string {
+  const open = tasks.length - scored;
+  const shares = scored === 0 ? '' : `pass@1 ${percent(pass1)}, pass@2 ${percent(pass2)} of ${scored} tasks; `;
+  return `${shares}${open === 0 ? '' : `${open} tasks without published answers; `}${votes} rows voted\n`;
+}
+
 export const evalCommand = defineCommand({
   command: 'eval <checkpoint>',
   describe: 'Evaluate a model on the puzzles it was not trained on',
@@ -30,6 +54,7 @@ export const evalCommand = defineCommand({
     ['$0 eval runs/small', 'all test puzzles of the run'],
     ['$0 eval runs/small --adaptive', 'let puzzles halt, and show what that costs'],
     ['$0 eval runs/small --segments 16 --puzzles 500', 'more segments than in training, a fixed subset'],
+    ['$0 eval runs/arc --submission submission.json', 'ARC: votes over the augmentations, answers to a file'],
   ],
   options: (parser) =>
     parser
@@ -51,23 +76,38 @@ export const evalCommand = defineCommand({
         default: [] as string[],
         describe: 'Other data, data.key=value; may be repeated',
       })
+      .option('submission', {
+        type: 'string',
+        requiresArg: true,
+        describe: "ARC: file for the tasks' two best answers",
+      })
       .option('json', { type: 'boolean', default: false, describe: 'Print JSON' }),
-  run: async ({ checkpoint, split, puzzles, segments, batch, adaptive, raw, set, json }) => {
+  run: async ({ checkpoint, split, puzzles, segments, batch, adaptive, raw, set, submission, json }) => {
+    if (submission !== undefined) requireSubmission(submission);
     return await interruptible(async (signal) => {
-      const { loaded, dataset } = await openSplit('eval', { checkpoint, split, raw, set }, signal);
+      const { loaded, data, dataset } = await openSplit('eval', { checkpoint, split, raw, set }, signal);
       const options = {
         batchSize: batch,
         puzzles: puzzles ?? null,
         ...(segments === undefined ? {} : { segments }),
         signal,
       };
-      const fixed = await evaluate(loaded.model, dataset, options);
+      const names = split === 'test' ? arcNamesOf(data) : undefined;
+      if (submission !== undefined && names === undefined) {
+        throw new ConfigError("--submission: the run's data must be of ARC tasks, made by hrm data arc");
+      }
+      requireTrainedPuzzles(loaded.model, loaded.config.data, data);
+      const voted = names && (await evaluateArc(loaded.model, dataset, names, options));
+      const fixed = voted ? voted.evaluation : await evaluate(loaded.model, dataset, options);
+      if (submission !== undefined) writeFileAtomic(submission, Buffer.from(arcSubmission(voted!.result)));
       const halting = adaptive ? await evaluate(loaded.model, dataset, { ...options, adaptive }) : undefined;
-      const { path, step, isAveraged } = loaded;
+      const { path: place, step, isAveraged } = loaded;
+      const shown = voted && arcSummary(voted.result);
       process.stdout.write(
         json
-          ? `${JSON.stringify({ checkpoint: path, step, isAveraged, split, fixed, adaptive: halting })}\n`
-          : `${path}, step ${step}${isAveraged ? ', averaged weights' : ''}, ${split} puzzles\n${reportText(fixed, halting)}`,
+          ? `${JSON.stringify({ checkpoint: place, step, isAveraged, split, fixed, adaptive: halting, arc: shown })}\n`
+          : `${place}, step ${step}${isAveraged ? ', averaged weights' : ''}, ${split} puzzles\n` +
+              `${reportText(fixed, halting)}${voted ? arcText(voted.result) : ''}`,
       );
       process.stderr.write(fallbackText());
       return EXIT_OK;

@@ -5,7 +5,7 @@ import { parseJson } from '../io/strict_json';
 import { checkLayer, parseConfig, type RunConfig, serializeConfig } from '../train/config';
 import { loadModel, type LoadedModel } from '../train/load_model';
 import { overridesLayer, parseOverride } from '../train/overrides';
-import { openRunData } from '../train/run_data';
+import { openRunData, type RunData } from '../train/run_data';
 
 export interface SplitChoice {
   /** Directory of a run or a checkpoint. */
@@ -40,7 +40,7 @@ export async function openSplit(
   command: string,
   { checkpoint, split, raw, set }: SplitChoice,
   signal: AbortSignal,
-): Promise<{ loaded: LoadedModel; dataset: PuzzleDataset }> {
+): Promise<{ loaded: LoadedModel; data: RunData; dataset: PuzzleDataset }> {
   requireDataOnly(set);
   const loaded = loadModel(checkpoint, { averaged: !raw });
   const data = await openRunData(withData(loaded.config, set), {
@@ -50,5 +50,5 @@ export async function openSplit(
   });
   const dataset = data[split];
   if (dataset === undefined) throw new ConfigError(`${command}: --split ${split}: the run's data has no such split`);
-  return { loaded, dataset };
+  return { loaded, data, dataset };
 }

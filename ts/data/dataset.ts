@@ -19,22 +19,26 @@ export type Split = 'train' | 'test';
 export type TokenArray = Uint8Array | Int16Array | Int32Array;
 
 /**
- * Examples of a set, grouped twice: puzzle p has the examples puzzleIndices[p] .. puzzleIndices[p+1]-1, group g the
- * puzzles groupIndices[g] .. groupIndices[g+1]-1.
+ * How the examples of a set are grouped, twice: puzzle p has the examples puzzleIndices[p] .. puzzleIndices[p+1]-1, group g
+ * the puzzles groupIndices[g] .. groupIndices[g+1]-1.
  */
-export interface PuzzleSet {
-  readonly name: string;
-  readonly nExamples: number;
-  /** [nExamples, seqLen] */
-  readonly inputs: TokenArray;
-  /** [nExamples, seqLen], -100 where not scored */
-  readonly labels: TokenArray;
+export interface PuzzleIndices {
   /** [nPuzzles] */
   readonly puzzleIdentifiers: Int32Array;
   /** [nPuzzles + 1] */
   readonly puzzleIndices: Int32Array;
   /** [nGroups + 1] */
   readonly groupIndices: Int32Array;
+}
+
+/** A set in memory. */
+export interface PuzzleSet extends PuzzleIndices {
+  readonly name: string;
+  readonly nExamples: number;
+  /** [nExamples, seqLen] */
+  readonly inputs: TokenArray;
+  /** [nExamples, seqLen], -100 where not scored */
+  readonly labels: TokenArray;
 }
 
 /** One split of a dataset. */
@@ -58,10 +62,20 @@ export function tokenArrays(length: number, vocabSize: number): { inputs: TokenA
  * @throws FileError when a file cannot be read; FormatError naming the file for anything that is not consistent
  */
 export function loadDataset(directory: string, split: Split): PuzzleDataset {
+  const { metadata, sets } = readSplit(directory, split, loadSet);
+  return { metadata, sets };
+}
+
+/** Reads the metadata of a split and each of its sets, in the way that `open` does. @throws FileError, FormatError */
+export function readSplit<T extends PuzzleIndices>(
+  directory: string,
+  split: Split,
+  open: (folder: string, name: string, metadata: DatasetMetadata) => T,
+): { readonly metadata: DatasetMetadata; readonly sets: readonly T[] } {
   const folder = path.join(requirePath('loadDataset', 'directory', directory), checkedSplit('loadDataset', split));
   const file = path.join(folder, 'dataset.json');
   const metadata = parseMetadata(readWholeFile('loadDataset', file), file);
-  const sets = metadata.sets.map((name) => loadSet(folder, name, metadata));
+  const sets = metadata.sets.map((name) => open(folder, name, metadata));
   const nGroups = sets.reduce((total, set) => total + set.groupIndices.length - 1, 0);
   if (nGroups !== metadata.totalGroups) {
     throw new FormatError(
@@ -87,8 +101,9 @@ function checkedSplit(op: string, split: unknown): Split {
   throw new ArgumentError(`${op}: split must be 'train' or 'test', got ${describe(split)}`);
 }
 
-function loadSet(folder: string, name: string, metadata: DatasetMetadata): PuzzleSet {
-  const { seqLen, vocabSize, ignoreLabelId, numPuzzleIdentifiers } = metadata;
+/** Loads and checks one set of a split's folder. @throws FileError, FormatError */
+export function loadSet(folder: string, name: string, metadata: DatasetMetadata): PuzzleSet {
+  const { seqLen, vocabSize, ignoreLabelId } = metadata;
   const inputsFile = path.join(folder, `${name}__inputs.npy`);
   const inputs = loadIntegers(inputsFile, 2);
   const nExamples = inputs.shape[0]!;
@@ -107,7 +122,16 @@ function loadSet(folder: string, name: string, metadata: DatasetMetadata): Puzzl
   const tokens = tokenArrays(nExamples * seqLen, vocabSize);
   copyTokens(inputs.data, tokens.inputs, inputsFile, seqLen, vocabSize, null);
   copyTokens(labels.data, tokens.labels, labelsFile, seqLen, vocabSize, ignoreLabelId);
+  return { name, nExamples, ...tokens, ...loadIndices(folder, name, nExamples, metadata) };
+}
 
+/** Loads and checks how a set of `nExamples` is grouped. @throws FileError, FormatError */
+export function loadIndices(
+  folder: string,
+  name: string,
+  nExamples: number,
+  { numPuzzleIdentifiers }: DatasetMetadata,
+): PuzzleIndices {
   const puzzlesFile = path.join(folder, `${name}__puzzle_indices.npy`);
   const puzzleIndices = loadOffsets(puzzlesFile, nExamples, 'examples');
   const nPuzzles = puzzleIndices.length - 1;
@@ -126,7 +150,7 @@ function loadSet(folder: string, name: string, metadata: DatasetMetadata): Puzzl
       `loadDataset: ${idsFile}: identifier ${wrong} must be in [0, ${numPuzzleIdentifiers - 1}], got ${puzzleIdentifiers[wrong]}`,
     );
   }
-  return { name, nExamples, ...tokens, puzzleIdentifiers, puzzleIndices, groupIndices };
+  return { puzzleIdentifiers, puzzleIndices, groupIndices };
 }
 
 interface IntegerArray {

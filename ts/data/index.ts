@@ -86,3 +86,20 @@ export {
   type VerifyOptions,
   type VerifyReport,
 } from './sudoku/verify';
+export { buildArcDataset, type ArcBuildOptions, type ArcBuildReport } from './arc/build';
+export { decodeArcGrid, encodeArcGrid } from './arc/canvas';
+export type { ArcGrid, ArcPair } from './arc/grid';
+export { findArcLeaks, type ArcLeak } from './arc/leaks';
+export { readArcTasks } from './arc/read';
+export type { ArcCounts } from './arc/rows';
+export type { ArcRole, ArcTask } from './arc/task';
+export { ArcTransform, parseArcName } from './arc/transform';
+export {
+  arcSubmission,
+  ArcVotes,
+  type ArcCandidate,
+  type ArcPredictions,
+  type ArcResult,
+  type ArcTaskResult,
+  type ArcTestResult,
+} from './arc/vote';

@@ -3,7 +3,7 @@ import { ArgumentError, ConfigError, FormatError } from '../error';
 import { describe, readArgument } from '../io/arguments';
 import { readArray, readFields, requireFunction } from '../tensor/arguments';
 import { readOptions, requireCallback, requireInteger, requireDataset } from './check';
-import { IGNORE_LABEL, type PuzzleDataset, type PuzzleSet, type TokenArray } from './dataset';
+import { IGNORE_LABEL, type PuzzleDataset, type PuzzleIndices, type PuzzleSet, type TokenArray } from './dataset';
 import type { DatasetMetadata } from './metadata';
 import { Philox, streamOf } from './philox';
 
@@ -234,9 +234,27 @@ function emptyBatch(setName: string, batchSize: number, seqLen: number): { -read
   };
 }
 
-/** The groups of a loaded set. */
-export function groupsOf(set: PuzzleSet, seqLen: number): ExampleGroups {
-  const { name, inputs, labels, puzzleIdentifiers, puzzleIndices, groupIndices } = set;
+/** A set whose examples can be read, in memory or not. */
+export interface ExampleSet extends PuzzleIndices {
+  readonly name: string;
+  readonly nExamples: number;
+  /** Writes the seqLen tokens of an example at `offset`; labels that are not scored are -100. */
+  read(example: number, inputs: Int32Array, labels: Int32Array, offset: number): void;
+}
+
+/** A loaded set to be read from. */
+export function loadedExamples(set: PuzzleSet, seqLen: number): ExampleSet {
+  const { name, nExamples, inputs, labels, puzzleIdentifiers, puzzleIndices, groupIndices } = set;
+  const read: ExampleSet['read'] = (example, toInputs, toLabels, offset) => {
+    copyRow(inputs, example, seqLen, toInputs, offset);
+    copyRow(labels, example, seqLen, toLabels, offset);
+  };
+  return { name, nExamples, puzzleIdentifiers, puzzleIndices, groupIndices, read };
+}
+
+/** The groups of a set. */
+export function groupsOf(set: ExampleSet): ExampleGroups {
+  const { name, puzzleIdentifiers, puzzleIndices, groupIndices } = set;
   return {
     name,
     nGroups: groupIndices.length - 1,
@@ -246,10 +264,8 @@ export function groupsOf(set: PuzzleSet, seqLen: number): ExampleGroups {
       return puzzleIndices[p + 1]! - puzzleIndices[p]!;
     },
     identifier: (group, puzzle) => puzzleIdentifiers[groupIndices[group]! + puzzle]!,
-    write: (group, puzzle, example, toInputs, toLabels, offset) => {
-      const row = puzzleIndices[groupIndices[group]! + puzzle]! + example;
-      copyRow(inputs, row, seqLen, toInputs, offset);
-      copyRow(labels, row, seqLen, toLabels, offset);
+    write: (group, puzzle, example, inputs, labels, offset) => {
+      set.read(puzzleIndices[groupIndices[group]! + puzzle]! + example, inputs, labels, offset);
     },
   };
 }
@@ -263,7 +279,7 @@ export function datasetSampler(dataset: PuzzleDataset, options: SamplerOptions):
   const { metadata, sets } = requireDataset('datasetSampler', dataset);
   return new TrainSampler(
     metadata,
-    sets.map((set) => groupsOf(set, metadata.seqLen)),
+    sets.map((set) => groupsOf(loadedExamples(set, metadata.seqLen))),
     options,
   );
 }

@@ -32,19 +32,49 @@ export function writeFileAtomic(file: string, content: FileContent): void {
  * @throws FileError where the system refuses or `directory` exists; what `fill` throws; nothing is left behind then
  */
 export function makeDirectoryAtomic(op: string, directory: string, fill: (aside: string) => void): void {
-  const aside = temporaryName(directory);
-  onFile(op, aside, 'create', () => fs.mkdirSync(aside));
+  const aside = beginDirectory(op, directory);
   try {
     fill(aside);
-    syncDirectory(op, aside);
-    // rename(2) replaces an empty directory without a word.
-    if (fs.existsSync(directory)) throw new FileError(`${op}: ${directory}: cannot create (EEXIST)`);
-    onFile(op, directory, 'create', () => fs.renameSync(aside, directory));
+    commitDirectory(op, aside, directory);
   } catch (error) {
-    onFile(op, aside, 'remove', () => fs.rmSync(aside, { recursive: true, force: true }));
+    dropDirectory(op, aside);
     throw error;
   }
   syncDirectory(op, path.dirname(directory));
+}
+
+/** {@link makeDirectoryAtomic} for a `fill` that lets other work in between. */
+export async function makeDirectoryAtomicAsync(
+  op: string,
+  directory: string,
+  fill: (aside: string) => Promise<void>,
+): Promise<void> {
+  const aside = beginDirectory(op, directory);
+  try {
+    await fill(aside);
+    commitDirectory(op, aside, directory);
+  } catch (error) {
+    dropDirectory(op, aside);
+    throw error;
+  }
+  syncDirectory(op, path.dirname(directory));
+}
+
+function beginDirectory(op: string, directory: string): string {
+  const aside = temporaryName(directory);
+  onFile(op, aside, 'create', () => fs.mkdirSync(aside));
+  return aside;
+}
+
+function commitDirectory(op: string, aside: string, directory: string): void {
+  syncDirectory(op, aside);
+  // rename(2) replaces an empty directory without a word.
+  if (fs.existsSync(directory)) throw new FileError(`${op}: ${directory}: cannot create (EEXIST)`);
+  onFile(op, directory, 'create', () => fs.renameSync(aside, directory));
+}
+
+function dropDirectory(op: string, aside: string): void {
+  onFile(op, aside, 'remove', () => fs.rmSync(aside, { recursive: true, force: true }));
 }
 
 /**

@@ -7,7 +7,7 @@ import { allocating, describe, readArgument, requireBytes } from './arguments';
 export type FileContent = Uint8Array | Iterable<Uint8Array>;
 
 /** One read or write call moves at most this much: the kernel's own limit is just under 2 GiB. */
-const MAX_TRANSFER_BYTES = 2 ** 28;
+export const MAX_TRANSFER_BYTES = 2 ** 28;
 
 /** Runs file system calls; what the system refuses becomes a FileError that names the path. */
 export function onFile<T>(op: string, file: string, action: string, call: () => T): T {

@@ -9,7 +9,8 @@ import {
   swapBytes,
   type SourceType,
 } from './decode';
-import { parseNpyHeader } from './npy_header';
+import type { InputFile } from './files';
+import { parseNpyHeader, type NpyHeader } from './npy_header';
 import { bytesOf, elementsOfShape, requireRawArray, shapeText, type RawArray } from './raw_array';
 
 /** An array of an npy file, in C order. numpy has no bfloat16. */
@@ -45,11 +46,7 @@ export function parseNpy(bytes: Uint8Array, what: string): NpyArray {
   };
 
   const header = readHeader(file, label, fail);
-  const { type, littleEndian } = readDescr(header.descr, fail);
-  const elements = elementsOfShape(header.shape);
-  if (elements === undefined || elements > Number.MAX_SAFE_INTEGER / sourceBytes(type)) {
-    return fail(`the size of shape ${shapeText(header.shape)} overflows`);
-  }
+  const { type, littleEndian, elements } = readLayout(header, fail);
   const expected = elements * sourceBytes(type);
   const body = file.subarray(header.end);
   if (body.length < expected) {
@@ -64,6 +61,43 @@ export function parseNpy(bytes: Uint8Array, what: string): NpyArray {
     return header.fortranOrder ? fortranToC(stored, header.shape) : stored;
   });
   return { dtype: LOADS_AS[type], shape: header.shape, data } as NpyArray;
+}
+
+/** Element type and number of elements of a header, checked not to overflow. */
+function readLayout(header: NpyHeader, fail: (message: string) => never) {
+  const { type, littleEndian } = readDescr(header.descr, fail);
+  const elements = elementsOfShape(header.shape);
+  if (elements === undefined || elements > Number.MAX_SAFE_INTEGER / sourceBytes(type)) {
+    return fail(`the size of shape ${shapeText(header.shape)} overflows`);
+  }
+  return { type, littleEndian, elements };
+}
+
+/** Where the elements of an npy file lie in it, without reading them. */
+export interface NpyLayout {
+  readonly type: SourceType;
+  readonly fortranOrder: boolean;
+  readonly shape: readonly number[];
+  /** Offset of the first element in bytes. */
+  readonly start: number;
+}
+
+/**
+ * The header of an npy file that is open.
+ * @throws FormatError where it is malformed or the file has not exactly the bytes that it says
+ */
+export function readNpyLayout(file: InputFile): NpyLayout {
+  const fail = (message: string): never => {
+    throw new FormatError(`parseNpy: ${file.path}: ${message}`);
+  };
+  const head = file.read(0, Math.min(file.sizeBytes, 12 + MAX_HEADER_BYTES));
+  const header = readHeader(head, file.path, fail);
+  const { type, elements } = readLayout(header, fail);
+  const expected = header.end + elements * sourceBytes(type);
+  if (file.sizeBytes !== expected) {
+    fail(`shape ${shapeText(header.shape)} needs a file of ${expected} bytes, got ${file.sizeBytes}`);
+  }
+  return { type, fortranOrder: header.fortranOrder, shape: header.shape, start: header.end };
 }
 
 function readHeader(file: Uint8Array, label: string, fail: (message: string) => never) {
@@ -107,16 +141,24 @@ export function encodeNpy(array: RawArray): Uint8Array {
     throw new DTypeError('encodeNpy: dtype must be one numpy has, got bfloat16; cast to float32 or use safetensors');
   }
   const { shape, data } = checked;
-  const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(', ')})`;
-  const dict = `{'descr': '${DESCR_OF[checked.dtype]}', 'fortran_order': False, 'shape': ${tuple}, }`;
-  const start = Math.ceil((MAGIC.length + 4 + dict.length + 1) / HEADER_ALIGNMENT) * HEADER_ALIGNMENT;
-  const out = allocating('encodeNpy', () => new Uint8Array(start + data.byteLength));
-  out.set(MAGIC);
-  out.set([1, 0], MAGIC.length);
-  new DataView(out.buffer).setUint16(8, start - 10, true);
-  out.set(Buffer.from(`${dict.padEnd(start - 11)}\n`, 'latin1'), 10);
-  const body = out.subarray(start);
+  const head = npyHeader(checked.dtype, shape);
+  const out = allocating('encodeNpy', () => new Uint8Array(head.length + data.byteLength));
+  out.set(head);
+  const body = out.subarray(head.length);
   body.set(bytesOf(data));
   if (!HOST_IS_LITTLE_ENDIAN) swapBytes(body, data.BYTES_PER_ELEMENT);
   return out;
+}
+
+/** The bytes before the elements (little endian, C order) of an npy file, for files that are written piece by piece. */
+export function npyHeader(dtype: NpyArray['dtype'], shape: readonly number[]): Uint8Array {
+  const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(', ')})`;
+  const dict = `{'descr': '${DESCR_OF[dtype]}', 'fortran_order': False, 'shape': ${tuple}, }`;
+  const size = Math.ceil((MAGIC.length + 4 + dict.length + 1) / HEADER_ALIGNMENT) * HEADER_ALIGNMENT;
+  const head = new Uint8Array(size);
+  head.set(MAGIC);
+  head.set([1, 0], MAGIC.length);
+  new DataView(head.buffer).setUint16(8, size - 10, true);
+  head.set(Buffer.from(`${dict.padEnd(size - 11)}\n`, 'latin1'), 10);
+  return head;
 }

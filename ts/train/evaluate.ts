@@ -34,6 +34,20 @@ export interface EvaluateOptions {
   /** Ends the evaluation early with an error. */
   readonly signal?: AbortSignal;
   readonly onBatch?: (nPuzzles: number) => void;
+  /** Called with the final answers of rows, in batches; with adaptive halting in the order in which they halt. */
+  readonly onAnswers?: (answers: Answers) => void;
+}
+
+/** What a model answers to some rows. */
+export interface Answers {
+  /** [n, seqLen] */
+  readonly inputs: Int32Array;
+  /** [n, seqLen], the best token of each cell. */
+  readonly tokens: Int32Array;
+  /** [n] */
+  readonly puzzleIdentifiers: Int32Array;
+  /** [n], logits. */
+  readonly qHalt: Float32Array;
 }
 
 /** Metrics of HRM section 3.5, and what the task scores beside them: means over the puzzles, at the last segment of each. */
@@ -65,6 +79,7 @@ class Totals {
   constructor(
     segments: number,
     readonly scorer: TaskScorer | undefined,
+    readonly onAnswers: EvaluateOptions['onAnswers'],
   ) {
     this.exactBySegment = new Float64Array(segments);
   }
@@ -77,6 +92,7 @@ class Totals {
     metrics.forEach((value: number, i: number) => (this.sums[i]! += value));
     this.accuracySquares += accuracySquares(carry, outputs);
     this.scorer?.add(answeredRows(carry, outputs));
+    this.onAnswers?.(answersOf(carry, outputs));
   }
   result(segments: number, adaptive: boolean): Evaluation {
     const value = (name: (typeof METRIC_NAMES)[number]): number => this.sums[METRIC_NAMES.indexOf(name)]!;
@@ -109,6 +125,7 @@ const OPTIONS = [
   'adaptive',
   'signal',
   'onBatch',
+  'onAnswers',
 ] as const satisfies readonly (keyof EvaluateOptions)[];
 
 /**
@@ -120,13 +137,14 @@ export async function evaluate(model: Hrm, dataset: PuzzleDataset, options: Eval
   const { config } = requireModel('evaluate', model);
   const given = readOptions('evaluate', options, OPTIONS);
   const { batchSize = 256, segments = config.haltMaxSteps, puzzles = null, subsetSeed = 0 } = given;
-  const { adaptive = false, signal, onBatch } = given;
+  const { adaptive = false, signal, onBatch, onAnswers } = given;
   requireSignal('evaluate', signal);
   requireCallback('evaluate', 'onBatch', onBatch);
+  requireCallback('evaluate', 'onAnswers', onAnswers);
   if (!Number.isSafeInteger(segments) || segments < 1) {
     throw new ArgumentError(`evaluate: segments must be a positive integer, got ${describe(segments)}`);
   }
-  const totals = new Totals(segments, scorerFor(requireDataset('evaluate', dataset)));
+  const totals = new Totals(segments, scorerFor(requireDataset('evaluate', dataset)), onAnswers);
   const rows = puzzles === null ? undefined : (n: number): Uint32Array => fixedSubset(n, puzzles, subsetSeed);
   for (const batch of testBatches(dataset, batchSize, rows)) {
     noGrad(() => {
@@ -182,6 +200,15 @@ function countExact({ current: { labels } }: Carry, { logits }: StepOutputs): nu
     const some = any(scored, 1);
     return Number(sum(logicalAnd(exact, some)).item());
   });
+}
+
+function answersOf({ current: { inputs, puzzleIdentifiers } }: Carry, { logits, qHalt }: StepOutputs): Answers {
+  return tidy(() => ({
+    inputs: inputs.dataSync() as Int32Array,
+    tokens: argmax(logits, 2).dataSync() as Int32Array,
+    puzzleIdentifiers: puzzleIdentifiers.dataSync() as Int32Array,
+    qHalt: Float32Array.from(qHalt.dataSync()),
+  }));
 }
 
 /** Sum over the rows of their share of right cells, squared. */

@@ -23,6 +23,8 @@ const arc = {
   optim: { lr: 1e-4, puzzleEmbLr: 1e-2, weightDecay: 0.1, puzzleEmbWeightDecay: 0.1 },
   data: { kind: 'npy', dir: 'data/arc-aug-1000' },
   train: { epochs: 100000, batchSize: 768, intervalEpochs: 10000 },
+  // The test split has every augmentation, 420,000 rows: all of them vote in hrm eval.
+  eval: { everySteps: 10000, puzzles: 4096, finalPuzzles: 4096 },
 };
 
 const trmModel = {
@@ -154,6 +156,31 @@ const presets: Record<string, Preset> = {
       },
       train: { steps: 6000, batchSize: 64, logEverySteps: 50, checkpointEverySteps: 1000 },
       eval: { everySteps: 500, batchSize: 250 },
+    },
+  },
+  'arc-mid': {
+    about: 'a small HRM on small ARC tasks for a CPU, on a folder of hrm data arc --canvas 12',
+    values: {
+      model: {
+        hidden: 96,
+        nHeads: 4,
+        hLayers: 2,
+        lLayers: 2,
+        lossType: 'softmax',
+        haltMaxSteps: 4,
+      },
+      optim: {
+        lr: 1e-3,
+        puzzleEmbLr: 1e-2,
+        weightDecay: 0.1,
+        puzzleEmbWeightDecay: 0.1,
+        lrMinRatio: 0.1,
+        lrWarmupSteps: 100,
+        ema: 0.99,
+      },
+      data: { kind: 'npy', dir: 'data/arc-mid' },
+      train: { steps: 2000, batchSize: 32 },
+      eval: { everySteps: 500, puzzles: 200, finalPuzzles: 200 },
     },
   },
   'demo-4x4': {

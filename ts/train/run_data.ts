@@ -12,6 +12,12 @@ import type { SudokuRunSplits } from './data_kinds/sudoku';
 import type { DataLength } from './length';
 import type { OverlapGuard } from './overlap_guard';
 
+/** Where an ARC run's data is from. */
+export interface ArcRun {
+  /** Directory of the data set; a million identifiers have their names there (see arcNames). */
+  readonly directory: string;
+}
+
 export interface RunData {
   /** Of the training split. */
   readonly metadata: DatasetMetadata;
@@ -20,6 +26,7 @@ export interface RunData {
   readonly test: PuzzleDataset | undefined;
   readonly sudoku: SudokuRunSplits | undefined;
   readonly maze: MazeRunSplits | undefined;
+  readonly arc: ArcRun | undefined;
   /** What the training and test Sudokus share; undefined for other data, and data on disk: see `hrm data verify`. */
   readonly overlap: Overlap | undefined;
   /** Watches that no training row is held out; undefined where the data came already split. */

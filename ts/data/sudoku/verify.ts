@@ -4,6 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import { ArgumentError, FormatError } from '../../error';
 import { describe, requirePath } from '../../io/arguments';
 import { requireSignal } from '../../tensor/arguments';
+import { verifyArcFolder } from '../arc/verify';
 import { readOptions, requireCallback } from '../check';
 import type { BadRow } from '../csv';
 import { loadDataset, type PuzzleDataset, type Split } from '../dataset';
@@ -60,9 +61,9 @@ export interface OverlapReport {
 
 export interface VerifyReport {
   readonly path: string;
-  /** 'other': a consistent dataset, but not of Sudokus, so only its structure was checked. */
-  readonly kind: 'sudoku' | 'other';
-  /** True when no row is bad and training and test share no puzzle and no solution. */
+  /** 'other': a consistent dataset of neither, so only its structure was checked. */
+  readonly kind: 'sudoku' | 'arc' | 'other';
+  /** True when no row is bad and training and test share no puzzle and no solution (ARC: no pair of input and output). */
   readonly ok: boolean;
   readonly splits: readonly SplitReport[];
   readonly overlap: OverlapReport | null;
@@ -104,6 +105,8 @@ export async function verifyData(target: string, options: VerifyOptions = {}): P
   if (!['all', 'groups', 'none'].includes(unique)) {
     throw new ArgumentError(`verifyData: unique must be 'all', 'groups' or 'none', got ${describe(unique)}`);
   }
+  const arc = await verifyArcFolder(place, { onProgress, signal });
+  if (arc !== undefined) return arc;
   const datasets = loadSplits(place);
   if (datasets.some(({ dataset }) => geometryFor(dataset, given) === undefined)) {
     const splits = datasets.map(({ split, dataset }) => structureReport(split, dataset));

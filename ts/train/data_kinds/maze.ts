@@ -105,6 +105,7 @@ function mazeRun(
     test: mazeDataset(test),
     sudoku: undefined,
     maze: { size, ...splits, overlap: mazeOverlapOf(train, test) },
+    arc: undefined,
     overlap: undefined,
     guard,
   };

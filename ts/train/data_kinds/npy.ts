@@ -1,7 +1,8 @@
 /** A directory in the official layout (HRM section 6), of any task. */
 import { z } from 'zod';
+import { isArcMetadata } from '../../data/arc/folder';
 import { loadDataset } from '../../data/dataset';
-import { datasetSampler } from '../../data/sampler';
+import { openDataset, storedSampler } from '../../data/stored';
 import { defineDataKind, unchecked } from './kind';
 
 export const npy = defineDataKind({
@@ -9,14 +10,15 @@ export const npy = defineDataKind({
   task: undefined,
   check: unchecked,
   open: ({ dir }) => {
-    const dataset = loadDataset(dir, 'train');
+    const dataset = openDataset(dir, 'train');
     return {
       metadata: dataset.metadata,
-      sampler: (options) => datasetSampler(dataset, options),
+      sampler: (options) => storedSampler(dataset, options),
       valid: undefined,
       test: loadDataset(dir, 'test'),
       sudoku: undefined,
       maze: undefined,
+      arc: isArcMetadata(dataset.metadata) ? { directory: dir } : undefined,
       overlap: undefined,
       guard: undefined,
     };

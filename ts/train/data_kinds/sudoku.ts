@@ -113,6 +113,7 @@ function sudokuRun(splits: SudokuRunSplits, augment: AugmentOptions, guard: Over
     test: sudokuDataset(test),
     sudoku: splits,
     maze: undefined,
+    arc: undefined,
     overlap: overlapOf(train, test),
     guard,
   };
