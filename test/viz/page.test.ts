@@ -1,0 +1,212 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { source as axeSource } from 'axe-core';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { metricsLine } from '../../ts/train/metrics';
+import type { Viewer } from '../../ts/viz/server';
+import { findChromium, launchChromium } from '../support/chromium';
+import { trainTiny, viewRun } from '../support/viewer_run';
+import { appendFileSync } from 'node:fs';
+
+const chromium = findChromium();
+const NAME = '<b onmouseover=alert(1)>run';
+const PUZZLE = '1...\n..2.\n.3..\n...4';
+
+/** What axe-core finds of WCAG 2.2 A and AA. */
+async function accessibilityFaults(page: Page): Promise<string[]> {
+  await page.evaluate(axeSource);
+  return await page.evaluate(async () => {
+    interface Found {
+      id: string;
+      nodes: { target: string[]; failureSummary?: string }[];
+    }
+    const { axe } = globalThis as unknown as { axe: { run: (options: object) => Promise<{ violations: Found[] }> } };
+    const { violations } = await axe.run({
+      runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+    });
+    return violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.target.join(' ')} ${node.failureSummary}`));
+  });
+}
+
+const scrolls = (page: Page): Promise<boolean> =>
+  page.evaluate('document.documentElement.scrollWidth > document.documentElement.clientWidth');
+
+if (chromium === undefined) {
+  it('is skipped: there is no Chromium', () => {
+    if (process.env.REQUIRE_CHROMIUM === '1') throw new Error('REQUIRE_CHROMIUM=1, but there is no Chromium');
+    process.stderr.write('skipped: the page in a browser: there is no Chromium; HRM_CHROMIUM names one\n');
+  });
+} else {
+  describe('the page in Chromium', () => {
+    const root = mkdtempSync(path.join(tmpdir(), 'hrm-page-'));
+    const dir = path.join(root, NAME);
+    let browser: Browser;
+    let viewer: Viewer;
+    const faults: string[] = [];
+
+    beforeAll(async () => {
+      [browser] = await Promise.all([launchChromium(chromium), trainTiny(dir)]);
+      viewer = await viewRun(dir);
+    });
+    afterAll(async () => {
+      await browser.close();
+      await viewer.close();
+      rmSync(root, { recursive: true, force: true });
+    });
+
+    /** The page with its first puzzle on the board. */
+    async function open(options: BrowserContextOptions = {}): Promise<Page> {
+      const context = await browser.newContext({ viewport: { width: 1200, height: 900 }, ...options });
+      const page = await context.newPage();
+      page.setDefaultTimeout(8000);
+      page.on('console', (message) => {
+        if (message.type() === 'error' || message.type() === 'warning') faults.push(message.text());
+      });
+      page.on('pageerror', (error) => faults.push(error.message));
+      page.on('requestfailed', (request) => faults.push(`${request.url()} ${request.failure()?.errorText}`));
+      page.on('dialog', (dialog) => faults.push(`dialog ${dialog.message()}`));
+      await page.goto(viewer.url);
+      await page.getByText('of 12', { exact: true }).waitFor();
+      return page;
+    }
+    const cells = (page: Page): Promise<string[]> => page.getByRole('gridcell').allInnerTexts();
+    const solveIt = async (page: Page): Promise<void> => {
+      await page.getByRole('button', { name: 'Solve', exact: true }).click();
+      await page.getByText(/^2 segments in/).waitFor();
+    };
+
+    it('shows the run, solves a typed puzzle and goes back and forth over its segments', async () => {
+      const page = await open();
+      expect(await page.getByRole('heading', { level: 1 }).innerText()).toBe(NAME);
+      await page.getByRole('button', { name: 'As text' }).click();
+      const text = page.getByLabel('The puzzle as text');
+      await text.fill('<script>alert(1)</script>');
+      await page.getByRole('button', { name: 'Use this text' }).click();
+      expect(await page.getByRole('alert').innerText()).toBe('"<" is no digit of a 4x4 Sudoku.');
+      await text.fill(PUZZLE);
+      await page.getByRole('button', { name: 'Use this text' }).click();
+      expect((await cells(page)).join('')).toBe('1234');
+      expect(await page.getByRole('gridcell').nth(6).getAttribute('aria-label')).toBe('row 2, column 3: digit 2, given'.replace('digit ', ''));
+
+      await page.getByRole('spinbutton', { name: 'Segments' }).fill('4');
+      await page.getByRole('button', { name: 'Solve', exact: true }).click();
+      await page.getByText(/^4 segments in/).waitFor();
+      // Whoever watches is at the last segment.
+      const slider = page.getByRole('slider', { name: 'Segment' });
+      expect(await slider.getAttribute('aria-valuetext')).toBe('Segment 4 of 4');
+      expect(await page.locator('.summary').innerText()).toMatch(/^Segment 4 of 4: \d+ cells? changed, confidence [\d.]+%/);
+      const last = await cells(page);
+      expect(last.every((glyph) => glyph !== '')).toBe(true);
+      await slider.press('Home');
+      expect((await cells(page)).join('')).toBe('1234');
+      await slider.press('ArrowRight');
+      expect(await slider.getAttribute('aria-valuetext')).toBe('Segment 1 of 4');
+      expect(await page.locator('.cell.changed').count()).toBeGreaterThan(0);
+      // An untrained model breaks rules: they are listed, marked, and said.
+      expect(await page.getByText('The answer breaks rules').count()).toBe(1);
+      expect(await page.locator('.board .cell.bad').count()).toBeGreaterThan(0);
+      await page.getByRole('status').filter({ hasText: /rules? broken/ }).waitFor({ state: 'attached' });
+      await page.getByRole('button', { name: 'Play' }).click();
+      await page.getByRole('button', { name: 'Pause' }).waitFor();
+      await page.locator('.where', { hasText: 'Segment 2 of 4' }).waitFor();
+      await page.getByRole('row', { name: /^4 / }).getByRole('button').click();
+      expect(await cells(page)).toEqual(last);
+      expect(await page.getByRole('button', { name: 'Play' }).count()).toBe(1);
+      await page.getByLabel('Confidence in %').check();
+      expect(await page.locator('.board .number').count()).toBe(16);
+      expect(await accessibilityFaults(page)).toEqual([]);
+      await page.context().close();
+    });
+
+    it('can be used by the keyboard alone', async () => {
+      const page = await open();
+      /** Presses Tab until the focus is where a selector says. */
+      const tabTo = async (selector: string): Promise<void> => {
+        for (let i = 0; i < 40; i++) {
+          await page.keyboard.press('Tab');
+          if (await page.evaluate((wanted) => document.activeElement?.matches(wanted) === true, selector)) return;
+        }
+        throw new Error(`Tab never comes to ${selector}`);
+      };
+      const focused = (): Promise<string | null> =>
+        page.evaluate(() => document.activeElement?.getAttribute('aria-label') ?? null);
+      await tabTo('.puzzle-bar button:nth-of-type(4)');
+      await page.keyboard.press('Enter');
+      expect((await cells(page)).join('')).toBe('');
+      await tabTo('[role=gridcell]');
+      expect(await focused()).toBe('row 1, column 1: blank');
+      await page.keyboard.press('3');
+      await page.keyboard.press('ArrowRight');
+      await page.keyboard.press('ArrowDown');
+      await page.keyboard.press('9');
+      await page.keyboard.press('4');
+      await page.keyboard.press('End');
+      await page.keyboard.press('ArrowRight');
+      expect(await focused()).toBe('row 2, column 4: blank');
+      await page.keyboard.press('2');
+      await page.keyboard.press('Backspace');
+      expect((await cells(page)).join('')).toBe('34');
+      await tabTo('button.primary');
+      await page.keyboard.press('Space');
+      await page.getByText(/^2 segments in/).waitFor();
+      await page.keyboard.press('Shift+Tab');
+      await tabTo('#segment');
+      await page.keyboard.press('ArrowLeft');
+      expect(await page.locator('.where').innerText()).toBe('Segment 1 of 2');
+      await page.getByRole('gridcell').nth(0).focus();
+      await page.keyboard.press('PageUp');
+      expect(await page.locator('.where').innerText()).toBe('The puzzle');
+      await page.keyboard.press('PageDown');
+      await page.keyboard.press('PageDown');
+      expect(await page.locator('.where').innerText()).toBe('Segment 2 of 2');
+      expect(await focused()).toMatch(/^row 1, column 1: \d, given, confidence [\d.]+%|^row 1, column 1: /);
+      // An answer is not typed over.
+      const answer = await cells(page);
+      await page.keyboard.press('1');
+      expect(await cells(page)).toEqual(answer);
+      await page.context().close();
+    });
+
+    it.each(['light', 'dark'] as const)('has contrast in %s, and fits every width from 360 pixels on', async (colorScheme) => {
+      const page = await open({ colorScheme, viewport: { width: 360, height: 740 } });
+      await solveIt(page);
+      await page.getByLabel('Compare with the solution').check();
+      expect(await accessibilityFaults(page)).toEqual([]);
+      for (const width of [360, 768, 1024, 1600]) {
+        await page.setViewportSize({ width, height: 800 });
+        await page.waitForTimeout(60);
+        expect([width, await scrolls(page)]).toEqual([width, false]);
+      }
+      const ground = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+      expect(ground).toBe(colorScheme === 'dark' ? 'rgb(15, 19, 24)' : 'rgb(244, 245, 247)');
+      await page.context().close();
+    });
+
+    it('draws the curves, and goes on as the run does', async () => {
+      const page = await open();
+      const chart = page.getByRole('img', { name: /^Learning rate/ });
+      await chart.waitFor();
+      const before = await chart.getAttribute('aria-label');
+      expect(await page.getByRole('row', { name: /test, final/ }).count()).toBe(1);
+      expect(await page.getByRole('img').count()).toBe(5);
+      appendFileSync(path.join(dir, 'metrics.jsonl'), metricsLine({ step: 900, kind: 'train', values: { lr: 0.25 } }).slice(0, 20));
+      await page.waitForTimeout(1200);
+      expect(await chart.getAttribute('aria-label')).toBe(before);
+      appendFileSync(path.join(dir, 'metrics.jsonl'), metricsLine({ step: 900, kind: 'train', values: { lr: 0.25 } }).slice(20));
+      await page.getByRole('img', { name: 'Learning rate: learning rate 0.25 at step 900' }).waitFor();
+      await page.getByText('growing', { exact: true }).waitFor();
+      await page.getByRole('slider', { name: 'Values at step' }).fill('12');
+      expect(await chart.getAttribute('aria-label')).toBe(before);
+      await page.context().close();
+    });
+
+    it('says so when the server is gone, and had no errors before', async () => {
+      const page = await open();
+      expect(faults).toEqual([]);
+      await viewer.close();
+      expect(await page.getByRole('alert').innerText()).toMatch(/The server does not answer/);
+    });
+  });
+}
