@@ -69,7 +69,13 @@ describe('what the page gets', () => {
     expect(run.name).toBe(NAME);
     expect(run.state).toMatchObject({
       ok: true,
-      model: { step: 12, isAveraged: true, seqLen: 16, haltMaxSteps: 2, task: { kind: 'sudoku', boxRows: 2, boxCols: 2 } },
+      model: {
+        step: 12,
+        isAveraged: true,
+        seqLen: 16,
+        haltMaxSteps: 2,
+        task: { kind: 'sudoku', boxRows: 2, boxCols: 2 },
+      },
     });
   });
 
@@ -94,7 +100,9 @@ describe('what the page gets', () => {
     puzzle.tokens.forEach((token, cell) => expect([1, puzzle.labels[cell]]).toContain(token));
     const past = await get('/api/puzzle?index=12');
     expect(past.status).toBe(400);
-    expect(await past.json()).toMatchObject({ error: { code: 'HRM_ARGUMENT', message: expect.stringMatching(/from 0 to 11, got 12/) } });
+    expect(await past.json()).toMatchObject({
+      error: { code: 'HRM_ARGUMENT', message: expect.stringMatching(/from 0 to 11, got 12/) },
+    });
   });
 
   it('solves, segment after segment, for any number of them', async () => {
@@ -288,7 +296,10 @@ describe('what it refuses', () => {
   ])('a puzzle that does not fit the model: %s', async (_what, request, message) => {
     const events = await solveEvents(request);
     expect(events).toHaveLength(1);
-    expect(events[0]).toMatchObject({ type: 'failed', error: { code: "HRM_ARGUMENT", message: expect.stringMatching(message) } });
+    expect(events[0]).toMatchObject({
+      type: 'failed',
+      error: { code: 'HRM_ARGUMENT', message: expect.stringMatching(message) },
+    });
   });
 
   it.each<[string, string]>([
@@ -296,7 +307,10 @@ describe('what it refuses', () => {
     ['CONNECT', 'CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example\r\n\r\n'],
     ['a header of 9 KiB', `GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(9216)}\r\n\r\n`],
     ['two lengths', 'POST /api/solve HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}'],
-    ['length and chunks', 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
+    [
+      'length and chunks',
+      'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+    ],
     ['a line break in a header', 'GET / HTTP/1.1\r\nHost: 127.0.0.1\rX: y\r\n\r\n'],
     ['an address behind an at sign', 'GET @example.com/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n'],
     ['HTTP 3.0', 'GET / HTTP/3.0\r\nHost: 127.0.0.1\r\n\r\n'],
@@ -319,14 +333,21 @@ describe('what it refuses', () => {
 
   it('a second request that is hidden in the body of a refused one', async () => {
     const inner = rawRequest(viewer.port, { target: '/api/run' });
-    const bytes = rawRequest(viewer.port, { method: 'POST', target: '/nothing', body: inner, headers: { Connection: null } });
+    const bytes = rawRequest(viewer.port, {
+      method: 'POST',
+      target: '/nothing',
+      body: inner,
+      headers: { Connection: null },
+    });
     const { head, body: rest } = await sendRaw(viewer.port, bytes);
     expect(head).toMatch(/^HTTP\/1\.1 404/);
     expect(rest).not.toContain('HTTP/1.1 200');
   });
 
   it('chunks without end, once they are too many', async () => {
-    const head = rawRequest(viewer.port, solving({ headers: { 'Transfer-Encoding': 'chunked' } })).split('\r\n\r\n')[0]!;
+    const head = rawRequest(viewer.port, solving({ headers: { 'Transfer-Encoding': 'chunked' } })).split(
+      '\r\n\r\n',
+    )[0]!;
     const chunk = `10000\r\n${'1'.repeat(0x10000)}\r\n`;
     const lines = head.split('\r\n').filter((line) => !line.startsWith('Content-Length'));
     expect([0, 413]).toContain((await sendRaw(viewer.port, `${lines.join('\r\n')}\r\n\r\n${chunk.repeat(6)}`)).status);
@@ -384,7 +405,9 @@ describe('a model that cannot be used', () => {
         expect(await ask('/api/run')).toMatchObject({
           state: { ok: false, error: { code: 'HRM_FILE', hint: expect.stringMatching(/writes its first checkpoint/) } },
         });
-        expect(await ask('/api/puzzle?index=0')).toMatchObject({ error: { message: expect.stringMatching(/a model must be loaded/) } });
+        expect(await ask('/api/puzzle?index=0')).toMatchObject({
+          error: { message: expect.stringMatching(/a model must be loaded/) },
+        });
         expect(await ask('/api/metrics')).toMatchObject({ lines: [], total: 0, newestStep: null });
 
         const from = path.join(dir, 'checkpoints');
@@ -394,7 +417,10 @@ describe('a model that cannot be used', () => {
         mkdirSync(path.join(checkpoints, name));
         writeFileSync(path.join(checkpoints, name, 'manifest.json'), '{"format":"hrm-checkpoint"');
         expect(await reload()).toMatchObject({
-          state: { ok: false, error: { code: 'HRM_FORMAT', hint: expect.stringMatching(/Every checkpoint of the run is damaged/) } },
+          state: {
+            ok: false,
+            error: { code: 'HRM_FORMAT', hint: expect.stringMatching(/Every checkpoint of the run is damaged/) },
+          },
         });
 
         renameSync(path.join(from, name), path.join(checkpoints, 'whole'));

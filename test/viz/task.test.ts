@@ -77,7 +77,10 @@ describe('ARC', () => {
   it.each([
     [[2, 3, 1, 0, 4, 5, 1, 0, 1, 1, 0, 0, 0, 0, 0, 0], []],
     [new Array<number>(16).fill(2), []],
-    [[0, 3, 1, 0, 4, 5, 1, 0, 1, 1, 0, 0, 0, 0, 0, 0], ['the answer has no grid: the cell at the top left is no colour']],
+    [
+      [0, 3, 1, 0, 4, 5, 1, 0, 1, 1, 0, 0, 0, 0, 0, 0],
+      ['the answer has no grid: the cell at the top left is no colour'],
+    ],
     [[2, 3, 1, 0, 4, 5, 1, 0, 1, 1, 0, 0, 0, 0, 0, 7], ['the answer has colours outside its grid of 2 x 2, cells: 1']],
   ])('judges %j', (answer, expected) => {
     expect(texts(answerProblems(task, answer, answer))).toEqual(expected);

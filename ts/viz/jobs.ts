@@ -11,7 +11,9 @@ export interface Jobs {
 }
 
 export type JobName = keyof Jobs;
-export type JobMessage = { [J in JobName]: { readonly id: number; readonly job: J; readonly input: Jobs[J]['in'] } }[JobName];
+export type JobMessage = {
+  [J in JobName]: { readonly id: number; readonly job: J; readonly input: Jobs[J]['in'] };
+}[JobName];
 export type ToWorker = JobMessage | { readonly cancel: number };
 
 export type FromWorker =

@@ -60,9 +60,15 @@ const HEADERS = {
   'Cache-Control': 'no-store',
 };
 
-const count = z.int().min(0).max(2 ** 31 - 1);
+const count = z
+  .int()
+  .min(0)
+  .max(2 ** 31 - 1);
 const solveSchema = z.strictObject({
-  tokens: z.array(count).min(1).max(2 ** 16),
+  tokens: z
+    .array(count)
+    .min(1)
+    .max(2 ** 16),
   puzzleIdentifier: count,
   segments: count.min(1),
 });
@@ -241,17 +247,15 @@ export async function startViewer(options: ViewerOptions): Promise<Viewer> {
   }
   const run = new RunServer(options);
   const { requestTimeoutMs = REQUEST_TIMEOUT_MS } = options;
-  const server = createServer(
-    {
-      maxHeaderSize: MAX_HEADER_BYTES,
-      headersTimeout: requestTimeoutMs,
-      requestTimeout: requestTimeoutMs,
-      connectionsCheckingInterval: Math.min(1000, requestTimeoutMs / 2),
-      keepAliveTimeout: 5000,
-      // Missing Hosts get the same answer as wrong ones.
-      requireHostHeader: false,
-    },
-  );
+  const server = createServer({
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: requestTimeoutMs,
+    requestTimeout: requestTimeoutMs,
+    connectionsCheckingInterval: Math.min(1000, requestTimeoutMs / 2),
+    keepAliveTimeout: 5000,
+    // Missing Hosts get the same answer as wrong ones.
+    requireHostHeader: false,
+  });
   // A request that expects something is one like the others: Node would answer it by itself.
   for (const event of ['request', 'checkContinue', 'checkExpectation'] as const) {
     server.on(event, (request: IncomingMessage, response: ServerResponse) => void run.answer(request, response));

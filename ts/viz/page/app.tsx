@@ -107,8 +107,8 @@ export function App() {
         <TrainingPanel metrics={metrics} />
       </main>
       <footer class="muted">
-        On the board: arrow keys move, digits and brush keys fill, Backspace erases, Page Up and Page Down go through the
-        segments.
+        On the board: arrow keys move, digits and brush keys fill, Backspace erases, Page Up and Page Down go through
+        the segments.
       </footer>
     </>
   );

@@ -168,8 +168,13 @@ export function Board(props: BoardProps) {
                 style={confidence === undefined ? {} : { '--doubt-share': Math.round((1 - confidence) * MAX_SHADE) }}
                 onFocus={() => cell !== props.cell && props.onCell(cell)}
               >
-                <span class="glyph">{view.glyph(tokens[cell]!)}</span>
-                {showNumbers && confidence !== undefined && <span class="number" aria-hidden="true">{Math.round(confidence * 100)}</span>}
+                <span class="glyph" aria-hidden="true">
+                  {view.glyph(tokens[cell]!)}
+                </span>
+                {showNumbers && confidence !== undefined && (
+                  // Drawn by the style sheet: it is part of the cell's name already.
+                  <span class="number" data-percent={Math.round(confidence * 100)} />
+                )}
               </div>
             );
           })}

@@ -1,4 +1,5 @@
 /** What can be put into cells: buttons for whoever has no keyboard, and the brush that the mouse draws with. */
+import { NumberField } from './number_field';
 import type { GridSize, TaskView } from './views/view';
 
 interface BrushesProps {
@@ -40,30 +41,21 @@ export function Brushes({ view, puzzle, brush, onBrush, onType, onSize }: Brushe
           ))}
         </fieldset>
       )}
-      {view.size && <SizeFields view={view} puzzle={puzzle} size={view.size.of(puzzle)} onSize={onSize} />}
+      {view.size && <SizeFields view={view} size={view.size.of(puzzle)} onSize={onSize} />}
     </div>
   );
 }
 
-interface SizeProps extends Pick<BrushesProps, 'view' | 'puzzle' | 'onSize'> {
+interface SizeProps extends Pick<BrushesProps, 'view' | 'onSize'> {
   readonly size: GridSize;
 }
 
 function SizeFields({ view, size, onSize }: SizeProps) {
   const field = (name: keyof GridSize, label: string) => (
-    <label>
-      {label}{' '}
-      <input
-        type="number"
-        min={1}
-        max={view.canvas[name]}
-        value={size[name]}
-        onChange={(event) => {
-          const given = Math.round(Number(event.currentTarget.value));
-          onSize({ ...size, [name]: Math.max(1, Math.min(view.canvas[name], given || 1)) });
-        }}
-      />
-    </label>
+    <NumberField
+      {...{ label, min: 1, max: view.canvas[name], value: size[name] }}
+      onValue={(given) => onSize({ ...size, [name]: given })}
+    />
   );
   return (
     <div class="controls">

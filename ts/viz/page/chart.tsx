@@ -23,6 +23,9 @@ export function formatValue(value: number, unit: ChartData['unit']): string {
   return String(Number(value.toPrecision(3)));
 }
 
+/** Labels near the right edge end at their tick, or they would be cut. */
+const anchorOf = (at: number, width: number): 'middle' | 'end' => (at > width - 32 ? 'end' : 'middle');
+
 /** Width of an element as it changes. */
 function useWidth(): [preactRef: { current: HTMLDivElement | null }, width: number] {
   const ref = useRef<HTMLDivElement>(null);
@@ -78,7 +81,7 @@ export function Chart({ data, firstStep, lastStep, step, onStep }: ChartProps) {
             </g>
           ))}
           {ticks(firstStep, lastStep, Math.max(2, Math.floor(plotWidth / 90))).map((tick) => (
-            <text key={tick} class="tick" x={x(tick)} y={HEIGHT - 6} text-anchor="middle">
+            <text key={tick} class="tick" x={x(tick)} y={HEIGHT - 6} text-anchor={anchorOf(x(tick), width)}>
               {tick.toLocaleString('en')}
             </text>
           ))}
@@ -89,7 +92,8 @@ export function Chart({ data, firstStep, lastStep, step, onStep }: ChartProps) {
           {readings.toReversed().map(({ name, points, style, isMarked, now }) => (
             <g key={name} class={`series s${style}`}>
               <path d={line(points)} stroke-dasharray={DASHES[style]} />
-              {isMarked && points.map((point) => <circle key={point.step} cx={x(point.step)} cy={y(point.value)} r="2.5" />)}
+              {isMarked &&
+                points.map((point) => <circle key={point.step} cx={x(point.step)} cy={y(point.value)} r="2.5" />)}
               {step !== null && <circle class="now" cx={x(now.step)} cy={y(now.value)} r="4" />}
             </g>
           ))}

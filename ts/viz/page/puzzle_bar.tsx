@@ -1,5 +1,6 @@
 /** Where the puzzle comes from: the data set, by number or by chance, or a text. */
 import { useState } from 'preact/hooks';
+import { NumberField } from './number_field';
 import type { TaskView } from './views/view';
 
 interface PuzzleBarProps {
@@ -33,29 +34,16 @@ export function PuzzleBar({ view, index, count, isBusy, text, onIndex, onTokens 
   };
   return (
     <div class="puzzle-bar">
-      <form
-        class="controls"
-        aria-label="Puzzles of the test split"
-        onSubmit={(event) => {
-          event.preventDefault();
-          const given = Number(new FormData(event.currentTarget).get('number'));
-          if (Number.isInteger(given)) go(given - 1);
-        }}
-      >
-        <label>
-          Test puzzle{' '}
-          <input
-            name="number"
-            type="number"
-            inputMode="numeric"
-            min={1}
-            max={count ?? 1}
-            disabled={!has}
-            value={index === null ? '' : index + 1}
-            placeholder="own"
-            onChange={(event) => event.currentTarget.form?.requestSubmit()}
-          />
-        </label>
+      <div class="controls" role="group" aria-label="Puzzles of the test split">
+        <NumberField
+          label="Test puzzle"
+          min={1}
+          max={count ?? 1}
+          value={index === null ? null : index + 1}
+          placeholder="own"
+          disabled={!has}
+          onValue={(given) => go(given - 1)}
+        />
         <span class="muted">{has ? `of ${count.toLocaleString('en')}` : isBusy ? 'opening the data …' : ''}</span>
         <button type="button" disabled={!has} onClick={() => go((index ?? 0) - 1)}>
           Previous
@@ -72,7 +60,7 @@ export function PuzzleBar({ view, index, count, isBusy, text, onIndex, onTokens 
         <button type="button" aria-expanded={isOpen} aria-controls="as-text" onClick={() => setOpen(!isOpen)}>
           As text
         </button>
-      </form>
+      </div>
       <div id="as-text" class="as-text" hidden={!isOpen}>
         <label for="puzzle-text">The puzzle as text</label>
         <p id="text-help" class="muted">

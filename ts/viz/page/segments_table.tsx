@@ -11,16 +11,16 @@ interface SegmentsTableProps {
 }
 
 const number = (value: number | null): string => (value === null ? '–' : value.toFixed(2).replace('-', '−'));
-/** Q values are logits of a probability. */
-const chance = (logit: number): number => 1 / (1 + Math.exp(-logit));
-
-function QBar({ value, name }: { readonly value: number; readonly name: string }) {
+/** From the middle, zero, to the right where positive, to the left where negative. */
+function QBar({ value, most, name }: { readonly value: number; readonly most: number; readonly name: string }) {
+  const half = (50 * value) / most;
   return (
     <td>
       {number(value)}
       <svg class={`bar ${name}`} viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">
         <rect class="bar-back" width="100" height="6" />
-        <rect class="bar-value" width={100 * chance(value)} height="6" />
+        <rect class="bar-value" x={50 + Math.min(0, half)} width={Math.abs(half)} height="6" />
+        <rect class="bar-zero" x="49" width="2" height="6" />
       </svg>
     </td>
   );
@@ -28,6 +28,10 @@ function QBar({ value, name }: { readonly value: number; readonly name: string }
 
 export function SegmentsTable({ view, solution, position, onGo }: SegmentsTableProps) {
   const first = solution.segments.findIndex(({ halts }) => halts) + 1;
+  const most = Math.max(
+    1,
+    ...solution.segments.flatMap(({ qHalt, qContinue }) => [Math.abs(qHalt), Math.abs(qContinue)]),
+  );
   return (
     <div class="scroll" role="region" aria-label="Segments of the solution" tabIndex={0}>
       <table class="segments">
@@ -38,12 +42,12 @@ export function SegmentsTable({ view, solution, position, onGo }: SegmentsTableP
         </caption>
         <thead>
           <tr>
-            <th scope="col">Segment</th>
-            <th scope="col">Changed</th>
-            <th scope="col">Confidence</th>
+            <th scope="col">Seg&shy;ment</th>
+            <th scope="col">Chan&shy;ged</th>
+            <th scope="col">Confi&shy;dence</th>
             <th scope="col">Q halt</th>
-            <th scope="col">Q continue</th>
-            <th scope="col">Decision</th>
+            <th scope="col">Q con&shy;tinue</th>
+            <th scope="col">Deci&shy;sion</th>
             <th scope="col">Rules broken</th>
           </tr>
         </thead>
@@ -60,8 +64,8 @@ export function SegmentsTable({ view, solution, position, onGo }: SegmentsTableP
                 </th>
                 <td>{segment.changed.length}</td>
                 <td>{mean === null ? '–' : percent(mean)}</td>
-                <QBar value={segment.qHalt} name="halt" />
-                <QBar value={segment.qContinue} name="continue" />
+                <QBar value={segment.qHalt} most={most} name="halt" />
+                <QBar value={segment.qContinue} most={most} name="continue" />
                 <td>{segment.halts ? 'stop' : 'go on'}</td>
                 <td>{segment.problems.length}</td>
               </tr>

@@ -28,7 +28,11 @@ interface Wanted {
   readonly from: 'train' | 'evaluation';
 }
 
-const CHARTS: readonly { readonly title: string; readonly unit: ChartData['unit']; readonly wanted: readonly Wanted[] }[] = [
+const CHARTS: readonly {
+  readonly title: string;
+  readonly unit: ChartData['unit'];
+  readonly wanted: readonly Wanted[];
+}[] = [
   {
     title: 'Accuracy',
     unit: 'percent',

@@ -5,6 +5,7 @@ import { Announcer } from './announce';
 import { getPuzzle, words } from './api';
 import { Board, cellText, type BoardProps } from './board';
 import { Brushes } from './brushes';
+import { NumberField } from './number_field';
 import { PuzzleBar } from './puzzle_bar';
 import { Scrubber } from './scrubber';
 import { SegmentsTable } from './segments_table';
@@ -24,7 +25,7 @@ interface Shown {
 /** More columns leave no room for numbers. */
 const MAX_NUMBERED = 12;
 const MAX_SEGMENTS = 1024;
-const MAX_LISTED = 8;
+const MAX_LISTED = 5;
 const IGNORED = -100;
 
 function differences(tokens: readonly number[], labels: readonly number[]): number {
@@ -32,7 +33,12 @@ function differences(tokens: readonly number[], labels: readonly number[]): numb
 }
 
 /** What there is to say about the segment that is shown. */
-function summary(view: TaskView, solution: Solution | null, position: number, labels: readonly number[] | null): string {
+function summary(
+  view: TaskView,
+  solution: Solution | null,
+  position: number,
+  labels: readonly number[] | null,
+): string {
   if (solution === null) return '';
   if (solution.state === 'waiting') {
     return solution.ahead > 0 ? `Waiting for ${plural(solution.ahead, 'other request')} …` : 'Waiting for the model …';
@@ -164,7 +170,9 @@ export function SolvePanel({ model }: { readonly model: ModelInfo }) {
     onPaint: (at, token) => edit(view.paint(shown.tokens, at, token)),
     onScrub: (by) => goTo(position + by),
   };
-  const said = isBusy ? 'Opening the data set …' : text || (shown.source ? `Test puzzle ${shown.source.index + 1}.` : '');
+  const said = isBusy
+    ? 'Opening the data set …'
+    : text || (shown.source ? `Test puzzle ${shown.source.index + 1}.` : '');
 
   return (
     <section class="panel solve" aria-labelledby="solve-title">
@@ -206,19 +214,7 @@ export function SolvePanel({ model }: { readonly model: ModelInfo }) {
             <button type="button" class="primary" onClick={isRunning ? drop : run}>
               {isRunning ? 'Stop' : 'Solve'}
             </button>
-            <label>
-              Segments{' '}
-              <input
-                type="number"
-                min={1}
-                max={MAX_SEGMENTS}
-                value={segments}
-                onChange={(event) => {
-                  const given = Math.round(Number(event.currentTarget.value));
-                  setSegments(Math.max(1, Math.min(MAX_SEGMENTS, given || model.haltMaxSteps)));
-                }}
-              />
-            </label>
+            <NumberField label="Segments" min={1} max={MAX_SEGMENTS} value={segments} onValue={setSegments} />
             <label class={canNumber ? '' : 'off'}>
               <input
                 type="checkbox"
@@ -246,10 +242,13 @@ export function SolvePanel({ model }: { readonly model: ModelInfo }) {
               {solution.error}
             </p>
           )}
-          <Problems problems={problems} what={segment === undefined ? 'The puzzle breaks rules' : 'The answer breaks rules'} />
           {solution !== null && solution.segments.length > 0 && (
             <SegmentsTable view={view} solution={solution} position={position} onGo={goTo} />
           )}
+          <Problems
+            problems={problems}
+            what={segment === undefined ? 'The puzzle breaks rules' : 'The answer breaks rules'}
+          />
           {solution?.state === 'done' && (
             <p class="muted">
               {plural(solution.segments.length, 'segment')} in {solution.seconds?.toFixed(2)} s

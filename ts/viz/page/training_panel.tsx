@@ -17,7 +17,9 @@ const KNOWN = [
 function Evaluations({ lines }: { readonly lines: readonly MetricsLine[] }) {
   if (lines.length === 0) return <p class="muted">No evaluation yet.</p>;
   const share = (value: number | null | undefined): string => (typeof value === 'number' ? percent(value) : '–');
-  const others = [...new Set(lines.flatMap(({ values }) => Object.keys(values)))].filter((name) => !KNOWN.includes(name));
+  const others = [...new Set(lines.flatMap(({ values }) => Object.keys(values)))].filter(
+    (name) => !KNOWN.includes(name),
+  );
   return (
     <div class="scroll evaluations" role="region" aria-label="Evaluations" tabIndex={0}>
       <table>

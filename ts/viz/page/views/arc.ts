@@ -19,7 +19,11 @@ export function arcView(side: number): TaskView {
     // The colour's number is on every cell: nothing is said by colour alone.
     glyph: (token) => (isColour(token) ? String(token - FIRST_COLOUR) : token === END ? '·' : ''),
     say: (token) =>
-      isColour(token) ? NAMES[token - FIRST_COLOUR]! : token === END ? 'end of the grid' : 'outside the grid',
+      isColour(token)
+        ? `${token - FIRST_COLOUR} ${NAMES[token - FIRST_COLOUR]}`
+        : token === END
+          ? 'end of the grid'
+          : 'outside the grid',
     look: (token) => (isColour(token) ? `arc-${token - FIRST_COLOUR}` : 'arc-none'),
     place: () => '',
     paint: (tokens, cell, token) => (isColour(tokens[cell]!) ? withCell(tokens, cell, token) : [...tokens]),
@@ -79,7 +83,8 @@ function parseArc(text: string, side: number): number[] {
     .map((line) => line.replace(/[\s,[\]]/g, ''))
     .filter((line) => line !== '');
   const cols = lines[0]?.length ?? 0;
-  if (lines.length === 0 || lines.length > side || cols > side) throw new Error(`A grid has 1x1 to ${side}x${side} cells.`);
+  if (lines.length === 0 || lines.length > side || cols > side)
+    throw new Error(`A grid has 1x1 to ${side}x${side} cells.`);
   for (const [row, line] of lines.entries()) {
     if (!/^[0-9]+$/.test(line)) throw new Error(`Line ${row + 1} must be digits from 0 to 9.`);
     if (line.length !== cols) throw new Error(`Line ${row + 1} has ${line.length} cells, the first has ${cols}.`);

@@ -44,7 +44,10 @@ export function mazeView(rows: number, cols: number): TaskView {
 }
 
 function parseMaze(text: string, rows: number, cols: number): number[] {
-  const lines = text.replace(/\r/g, '').replace(/^\n+|\n+$/g, '').split('\n');
+  const lines = text
+    .replace(/\r/g, '')
+    .replace(/^\n+|\n+$/g, '')
+    .split('\n');
   if (lines.length !== rows) throw new Error(`The maze has ${rows} lines; the text has ${lines.length}.`);
   return lines.flatMap((line, row) => {
     // Editors cut floor at the end of a line.
