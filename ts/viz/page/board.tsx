@@ -24,6 +24,8 @@ export interface BoardProps {
 }
 
 const IGNORED = -100;
+/** More columns make cells too small for frames. */
+const DENSE_COLUMNS = 12;
 /** Percent of the colour of doubt where the confidence is 0. */
 const MAX_SHADE = 70;
 
@@ -130,7 +132,7 @@ export function Board(props: BoardProps) {
       aria-label={`${view.title}, ${isEditable ? 'the puzzle' : 'the answer'}`}
       aria-rowcount={size.rows}
       aria-colcount={size.cols}
-      class={`board ${view.editing}${paints ? ' drawing' : ''}${segment === undefined ? '' : ' shaded'}`}
+      class={`board ${view.editing}${paints ? ' drawing' : ''}${segment === undefined ? '' : ' shaded'}${size.cols > DENSE_COLUMNS ? ' dense' : ''}`}
       style={{ '--cols': size.cols, '--rows': size.rows }}
       onKeyDown={onKeyDown}
       onPointerDown={(event) => {
