@@ -59,14 +59,14 @@ async function take(page: Page, puzzle: number, { name, segment, numbers, panel 
   const number = page.getByRole('spinbutton', { name: 'Test puzzle' });
   await number.fill(String(puzzle));
   await number.press('Enter');
-  await page.waitForFunction((wanted) => document.querySelector('input')!.value === String(wanted), puzzle);
+  await page.waitForFunction(`document.querySelector('input').value === '${puzzle}'`);
   await page.waitForTimeout(500);
   await page.getByRole('button', { name: 'Solve', exact: true }).click();
   await page.getByText(/^\d+ segments in/).waitFor();
   if (numbers) await page.getByLabel('Confidence in %').check();
   await page.getByRole('slider', { name: 'Segment' }).fill(String(segment));
   await page.waitForTimeout(300);
-  await page.locator('.board-column').evaluate((column) => column.scrollIntoView());
+  await page.evaluate(`document.querySelector('.board-column').scrollIntoView()`);
   const file = path.join(OUT, `${name}.png`);
   const options = { path: file, animations: 'disabled' } as const;
   await (panel === undefined ? page.screenshot(options) : page.locator(`.panel.${panel}`).screenshot(options));

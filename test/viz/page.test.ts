@@ -14,26 +14,24 @@ const chromium = findChromium();
 const NAME = '<b onmouseover=alert(1)>run';
 const PUZZLE = '1...\n..2.\n.3..\n...4';
 
-/** What axe-core finds of WCAG 2.2 A and AA. */
+// What runs in the page is text here: the types of this program know no document.
+
+/** What axe-core finds of WCAG 2.2 A and AA, and of good practice. */
 async function accessibilityFaults(page: Page): Promise<string[]> {
   await page.evaluate(axeSource);
-  return await page.evaluate(async () => {
-    interface Found {
-      id: string;
-      nodes: { target: string[]; failureSummary?: string }[];
-    }
-    const { axe } = globalThis as unknown as { axe: { run: (options: object) => Promise<{ violations: Found[] }> } };
-    const { violations } = await axe.run({
-      runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
-    });
-    return violations.flatMap(({ id, nodes }) =>
-      nodes.map((node) => `${id}: ${node.target.join(' ')} ${node.failureSummary}`),
-    );
-  });
+  return await page.evaluate<string[]>(`
+    axe
+      .run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
+      .then(({ violations }) => violations.flatMap(({ id, nodes }) =>
+        nodes.map(({ target, failureSummary }) => id + ': ' + target.join(' ') + ' ' + failureSummary)))
+  `);
 }
 
+const focusedAttribute = (page: Page, name: string): Promise<string | null> =>
+  page.evaluate<string | null>(`document.activeElement.getAttribute(${JSON.stringify(name)})`);
+
 const scrolls = (page: Page): Promise<boolean> =>
-  page.evaluate('document.documentElement.scrollWidth > document.documentElement.clientWidth');
+  page.evaluate<boolean>('document.documentElement.scrollWidth > document.documentElement.clientWidth');
 
 if (chromium === undefined) {
   it('is skipped: there is no Chromium', () => {
@@ -133,12 +131,11 @@ if (chromium === undefined) {
       const tabTo = async (selector: string): Promise<void> => {
         for (let i = 0; i < 40; i++) {
           await page.keyboard.press('Tab');
-          if (await page.evaluate((wanted) => document.activeElement?.matches(wanted) === true, selector)) return;
+          if (await page.evaluate<boolean>(`document.activeElement.matches(${JSON.stringify(selector)})`)) return;
         }
         throw new Error(`Tab never comes to ${selector}`);
       };
-      const focused = (): Promise<string | null> =>
-        page.evaluate(() => document.activeElement?.getAttribute('aria-label') ?? null);
+      const focused = (): Promise<string | null> => focusedAttribute(page, 'aria-label');
       await tabTo('.puzzle-bar button:nth-of-type(4)');
       await page.keyboard.press('Enter');
       expect((await cells(page)).join('')).toBe('');
@@ -188,7 +185,7 @@ if (chromium === undefined) {
           await page.waitForTimeout(60);
           expect([width, await scrolls(page)]).toEqual([width, false]);
         }
-        const ground = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+        const ground = await page.evaluate<string>('getComputedStyle(document.body).backgroundColor');
         expect(ground).toBe(colorScheme === 'dark' ? 'rgb(15, 19, 24)' : 'rgb(244, 245, 247)');
         await page.context().close();
       },
@@ -223,8 +220,8 @@ if (chromium === undefined) {
     it('draws mazes by mouse and by keyboard', async () => {
       const rows = [Array.from('#####S   ## # ##   G#####', (character) => '# SGo'.indexOf(character) + 1)];
       await withTask(6, rows, async (page) => {
-        const names = (): Promise<(string | null)[]> =>
-          page.getByRole('gridcell').evaluateAll((all) => all.map((cell) => cell.getAttribute('aria-label')));
+        const names = (): Promise<string[]> =>
+          page.evaluate<string[]>(`[...document.querySelectorAll('[role=gridcell]')].map((cell) => cell.ariaLabel)`);
         expect((await names())[5]).toBe('row 2, column 1: start, given');
         await page.getByRole('radio', { name: 'floor' }).check();
         await page.mouse.move(...(await centre(page, 10)));
@@ -237,13 +234,13 @@ if (chromium === undefined) {
           'row 3, column 3: floor',
           'row 3, column 4: floor',
         ]);
-        expect(await page.evaluate(() => document.activeElement?.getAttribute('data-cell'))).toMatch(/1[0-2]/);
+        expect(await focusedAttribute(page, 'data-cell')).toMatch(/1[0-2]/);
         // One start only: it moves.
         await page.getByRole('gridcell').nth(0).focus();
         await page.keyboard.press('s');
         await page.keyboard.press('ArrowRight');
         await page.keyboard.press('Space');
-        expect((await names()).filter((name) => name!.includes('start'))).toEqual(['row 1, column 1: start, given']);
+        expect((await names()).filter((name) => name.includes('start'))).toEqual(['row 1, column 1: start, given']);
         await page.keyboard.press('#');
         expect((await names())[1]).toBe('row 1, column 2: wall, given');
         await page.getByRole('button', { name: 'As text' }).click();

@@ -149,13 +149,12 @@ class RunServer {
   /** The model is loaded with the first request. */
   async #run(response: ServerResponse): Promise<void> {
     this.#state ??= this.#host.run('load', null);
-    let state: ModelState;
+    let state: ModelState | undefined;
     try {
       state = await this.#state;
-    } catch (error) {
-      // Asked again, it is tried again.
-      this.#state = undefined;
-      throw error;
+    } finally {
+      // A model that could not be loaded may be there the next time.
+      if (state?.ok !== true) this.#state = undefined;
     }
     const full = path.resolve(this.options.dir);
     sendJson(response, { name: path.basename(full), path: full, state } satisfies RunInfo);
