@@ -53,7 +53,7 @@ export class ModelHost {
         });
       }
       const message = { id: this.#nextId++, job, input } as JobMessage;
-      const entry: Job = { message, options, resolve: resolve as Job['resolve'], reject };
+      const entry: Job = { message, options, resolve, reject };
       options.signal?.addEventListener('abort', () => this.#cancel(entry), { once: true });
       if (options.signal?.aborted === true) throw cancelled();
       this.#waiting.push(entry);
