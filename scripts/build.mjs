@@ -1,4 +1,4 @@
-// npm run build: the addon (cmake-js, or node-gyp with --gyp), the op types generated from it, then TypeScript.
+// npm run build: the addon (cmake-js, or node-gyp with --gyp), the op types generated from it, TypeScript, the viewer's page.
 //   --if-needed  skip what is up to date      --tests  also compile tests and benches to dist-test/
 //   --gyp        build with node-gyp          --sanitize  AddressSanitizer and UBSan (build-asan/)
 import { spawnSync } from 'node:child_process';
@@ -7,6 +7,7 @@ import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { buildPage, PAGE_OUT, PAGE_SOURCES } from './page.mjs';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 process.chdir(root);
@@ -104,11 +105,20 @@ function compile(project, outDirTs) {
   console.log(`  tsc ${project}: ${seconds} s`);
 }
 
+/** The page changes less often than the rest, and the demo does without: it is built only when it is out of date. */
+async function compilePage() {
+  if (newest(path.join(PAGE_OUT, 'index.html')) >= newest(...PAGE_SOURCES)) return;
+  const started = Date.now();
+  await buildPage();
+  console.log(`  page: ${((Date.now() - started) / 1000).toFixed(1)} s`);
+}
+
 buildNative();
 if (!flags.has('--native-only') && !flags.has('--sanitize')) {
   generateTypes();
   compile('tsconfig.build.json', 'dist');
   const { writeEsmEntry } = await import('./esm_entry.mjs');
   writeEsmEntry(path.join(root, 'dist'));
+  await compilePage();
   if (flags.has('--tests')) compile('tsconfig.test.json', 'dist-test');
 }

@@ -74,6 +74,7 @@ async function ensureGenerated() {
 
 const checks = {
   tsc: () => run('tsc', ['--noEmit', '-p', 'tsconfig.json', '--pretty', 'false']),
+  'tsc page': () => run('tsc', ['--noEmit', '-p', 'ts/viz/page/tsconfig.json', '--pretty', 'false']),
   eslint: () => run('eslint', ['--max-warnings', '0', '.']),
   prettier: () => run('prettier', ['--check', '--log-level', 'warn', '.']),
   'clang-format': () => run('node', ['scripts/clang_format.mjs']),

@@ -17,4 +17,4 @@ export function sourceFiles() {
 }
 
 export const isNativeSource = (file) => /^(native|kernels|test|bench)\/.*\.(h|hpp|cpp|cc|cu|cuh)$/.test(file);
-export const isScript = (file) => /\.(ts|mts|cts|mjs|cjs|js)$/.test(file);
+export const isScript = (file) => /\.(tsx?|mts|cts|mjs|cjs|js)$/.test(file);

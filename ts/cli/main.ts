@@ -13,8 +13,9 @@ import { parityCommand } from './parity';
 import { packageInfo } from './package_info';
 import { solve } from './solve';
 import { train } from './train';
+import { view } from './view';
 
-const commands: readonly Command[] = [demo, train, evalCommand, solve, analyze, data, doctor, parityCommand];
+const commands: readonly Command[] = [demo, train, evalCommand, solve, view, analyze, data, doctor, parityCommand];
 
 const isSystemError = (error: unknown): error is NodeJS.ErrnoException =>
   error instanceof Error && typeof (error as NodeJS.ErrnoException).syscall === 'string';

@@ -119,6 +119,11 @@ export class CheckpointStore {
     return { checkpoint: null, rejected };
   }
 
+  /** The highest step that a checkpoint's name has, whether it verifies or not; null where there is none. Reads names alone. */
+  newestStep(): number | null {
+    return this.entries('CheckpointStore.newestStep')[0]?.step ?? null;
+  }
+
   private write(op: string, name: string, step: number, contents: ReadonlyMap<string, FileContent>): Checkpoint {
     const directory = path.join(this.root, name);
     const files = new Map<string, CheckpointFile>();

@@ -8,7 +8,7 @@ import { requireCallback } from '../data/check';
 import { ConfigError } from '../error';
 import type { Hrm } from '../hrm/model';
 import { readObject } from '../tensor/arguments';
-import type { DataConfig } from './config';
+import type { DataConfig } from './data_kinds';
 import { evaluate, type EvaluateOptions, type Evaluation } from './evaluate';
 import type { RunData } from './run_data';
 

@@ -1,20 +1,13 @@
 /** Solves a puzzle and shows how the answer came about, segment by segment. */
-import { noGrad } from '../autograd/no_grad';
 import { ArgumentError } from '../error';
-import { actStep, initialCarry } from '../hrm/act';
-import { IGNORE_LABEL } from '../hrm/loss';
 import type { Hrm } from '../hrm/model';
 import { requireModel } from '../hrm/arguments';
 import { readOptions } from '../tensor/arguments';
-import { zeros } from '../tensor/create';
 import { describe } from '../tensor/dtype';
-import { tidy } from '../tensor/scope';
-import type { Tensor } from '../tensor/tensor';
-import { haltingRows } from './evaluate';
+import { runSegments } from './segments';
 import { mazeTask, type MazeSolution } from './solve_maze';
 import { sudokuTask, type Solution } from './solve_sudoku';
-import type { PosedPuzzle, SolveOptions, SolveSegment, SolveTask, TaskSolution } from './solve_task';
-import { batchTensors, disposeCarry } from './step';
+import type { SolveOptions, SolveSegment, SolveTask } from './solve_task';
 import type { TaskName } from './tasks';
 
 /** What {@link solve} gives for each task. */
@@ -47,7 +40,16 @@ export function solve<T extends TaskName = 'sudoku'>(
   }
   const plugged: SolveTask<Solutions[T]> = tasks[task];
   const posed = plugged.pose(config, puzzle, given);
-  const steps = noGrad(() => tidy(() => runSegments(model, posed, segments)));
+  const steps = Array.from(
+    runSegments(model, { inputs: posed.inputs, puzzleIdentifier: 0 }, segments),
+    ({ tokens, confidence, qHalt, qContinue, halts }): SolveSegment => ({
+      grid: posed.gridOf(tokens),
+      confidence: meanConfidence(confidence, posed.isOpen),
+      qHalt,
+      qContinue,
+      halts,
+    }),
+  );
   const halting = steps.findIndex(({ halts }) => halts);
   return posed.judge({
     puzzle: posed.puzzle,
@@ -57,55 +59,8 @@ export function solve<T extends TaskName = 'sudoku'>(
   });
 }
 
-function runSegments(model: Hrm, posed: PosedPuzzle<TaskSolution>, segments: number): SolveSegment[] {
-  const { inputs } = posed;
-  const labels = new Int32Array(inputs.length).fill(IGNORE_LABEL);
-  const rows = batchTensors({ inputs, labels, puzzleIdentifiers: new Int32Array(1) });
-  const steps: SolveSegment[] = [];
-  let carry = initialCarry(model, rows);
-  for (let segment = 0; segment < segments; segment++) {
-    const previous = carry;
-    carry = tidy(() => {
-      const { carry: next, outputs } = actStep(model, previous, rows, { training: false });
-      const { tokens, confidence } = decode(model, outputs.logits, posed);
-      steps.push({
-        grid: posed.gridOf(tokens),
-        confidence,
-        qHalt: Number(outputs.qHalt.item()),
-        qContinue: Number(outputs.qContinue.item()),
-        halts: haltingRows(model, outputs, false)[0]!,
-      });
-      return { ...next, halted: zeros([1], { dtype: 'bool' }) };
-    });
-    if (segment > 0) disposeCarry(previous);
-  }
-  return steps;
-}
-
-/** Weight of a logit under the loss that the model was trained with; probabilities are weights over their sum. */
-function weightOf(lossType: Hrm['config']['lossType'], logit: number, max: number): number {
-  if (lossType === 'softmax') return Math.exp(logit - max);
-  return logit >= 0 ? logit + 1 : 1 / (1 - logit + 1e-30);
-}
-
-function decode(
-  { config }: Hrm,
-  logits: Tensor,
-  { inputs, isOpen }: PosedPuzzle<TaskSolution>,
-): { tokens: Int32Array; confidence: number } {
-  const { vocabSize, lossType } = config;
-  const values = logits.dataSync();
-  const tokens = new Int32Array(inputs.length);
-  let total = 0;
-  let open = 0;
-  for (let cell = 0; cell < tokens.length; cell++) {
-    const row = Array.from(values.subarray(cell * vocabSize, (cell + 1) * vocabSize));
-    const max = Math.max(...row);
-    tokens[cell] = row.indexOf(max);
-    if (!isOpen(cell)) continue;
-    const sum = row.reduce((part, logit) => part + weightOf(lossType, logit, max), 0);
-    total += weightOf(lossType, max, max) / sum;
-    open++;
-  }
-  return { tokens, confidence: open === 0 ? 1 : total / open };
+/** Mean confidence over the cells that the puzzle leaves open; 1 where it leaves none. */
+function meanConfidence(confidence: Float64Array, isOpen: (cell: number) => boolean): number {
+  const open = confidence.filter((_, cell) => isOpen(cell));
+  return open.length === 0 ? 1 : open.reduce((total, value) => total + value, 0) / open.length;
 }
