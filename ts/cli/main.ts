@@ -4,6 +4,7 @@ import { type Argv } from 'yargs';
 import { ConfigError, HrmError } from '../error';
 import { nearest } from '../hrm/config_error';
 import { EXIT_FAILURE, EXIT_OK, EXIT_USAGE, type Command } from './command';
+import { convert } from './convert';
 import { data } from './data';
 import { demo } from './demo';
 import { doctor } from './doctor';
@@ -13,7 +14,7 @@ import { packageInfo } from './package_info';
 import { solve } from './solve';
 import { train } from './train';
 
-const commands: readonly Command[] = [demo, train, evalCommand, solve, data, doctor, parityCommand];
+const commands: readonly Command[] = [demo, train, evalCommand, solve, data, convert, doctor, parityCommand];
 
 const isSystemError = (error: unknown): error is NodeJS.ErrnoException =>
   error instanceof Error && typeof (error as NodeJS.ErrnoException).syscall === 'string';
