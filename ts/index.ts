@@ -38,7 +38,16 @@ export { arange, eye, fullLike, linspace, onesLike, zerosLike, type CreateOption
 export { embedding, gather, indexSelect, oneHot, scatterAdd } from './ops/indexing';
 export { Generator, getDefaultGenerator, manualSeed, rand, randint, randn, randperm, truncNormal } from './ops/random';
 export type { GeneratorState, NormalOptions, RandomFloatOptions, RandomOptions } from './ops/random';
-export { loadNpy, loadNpz, loadSafetensors, saveNpy, saveNpz, saveSafetensors, type NamedTensors } from './io/tensors';
+export {
+  loadNpy,
+  loadNpz,
+  loadSafetensors,
+  readPyTorchCheckpoint,
+  saveNpy,
+  saveNpz,
+  saveSafetensors,
+  type NamedTensors,
+} from './io/tensors';
 export { linear } from './ops/linear';
 export { rmsNorm } from './ops/rms_norm';
 export { rope, ropeTables } from './ops/rope';
@@ -101,6 +110,13 @@ export type { SolveOptions, SolveSegment, TaskSolution } from './train/solve_tas
 export type { TaskFigures } from './train/scoring';
 export type { TaskName } from './train/tasks';
 export { loadModel, type LoadedModel } from './train/load_model';
+export {
+  loadOfficial,
+  saveOfficial,
+  type LoadOfficialOptions,
+  type OfficialModel,
+  type SaveOfficialOptions,
+} from './train/official';
 export {
   openRunData,
   type ArcRun,

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import * as api from '../../ts';
+import { archive } from '../io/pytorch_files';
 import { bounded, call, construct, method, none, rare, type Subjects } from './subject';
 import { about, anyTensor, type Arb, CallbackError, either, int, list, maybe, object, value } from './values';
 
@@ -53,6 +54,7 @@ function fileSubjects(directory: string): Subjects {
   api.saveNpy(at('x.npy'), tensors.get('a')!);
   api.saveNpz(at('x.npz'), tensors);
   api.saveSafetensors(at('x.safetensors'), tensors, new Map([['k', 'v']]));
+  writeFileSync(at('x.pt'), archive());
   writeFileSync(at('x.csv'), csvText);
   const named: Arb = either(
     anyTensor.map((make) => () => new Map([['a', make()]])),
@@ -79,6 +81,7 @@ function fileSubjects(directory: string): Subjects {
     loadNpy: call(api.loadNpy, filesOf(directory, 'x.npy')),
     loadNpz: call(api.loadNpz, filesOf(directory, 'x.npz'), maybe(object({}, { maxBytes: int(1, 10_000) }))),
     loadSafetensors: call(api.loadSafetensors, filesOf(directory, 'x.safetensors')),
+    readPyTorchCheckpoint: call(api.readPyTorchCheckpoint, filesOf(directory, 'x.pt')),
     saveNpy: call(api.saveNpy, target('y.npy'), anyTensor),
     saveNpz: call(api.saveNpz, target('y.npz'), named, maybe(object({}, { compress: value(true, false) }))),
     saveSafetensors: call(api.saveSafetensors, target('y.safetensors'), named, maybe(value(new Map([['k', 'v']])))),

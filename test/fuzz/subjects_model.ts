@@ -166,6 +166,16 @@ const layer: Arb = object({ source: value('fuzz', '--set'), values: value(tinyRu
 
 const directory = path.join(mkdtempSync(path.join(tmpdir(), 'hrm-fuzz-model-')), 'run');
 
+let savedFile: string | undefined;
+/** The tiny model under the official names. */
+function officialFile(): string {
+  if (savedFile === undefined) {
+    savedFile = path.join(path.dirname(directory), 'official');
+    api.saveOfficial(model(), savedFile);
+  }
+  return savedFile;
+}
+
 const runs: Subjects = {
   parseConfig: bounded(call(api.parseConfig, list(layer, 0, 2))),
   openRunData: bounded(
@@ -178,6 +188,26 @@ const runs: Subjects = {
     api.loadModel,
     value(directory, '/nonexistent', '.'),
     maybe(object({}, { averaged: value(true, false) })),
+  ),
+  loadOfficial: bounded(
+    call(
+      api.loadOfficial,
+      value(0).map(() => officialFile),
+      object(
+        {},
+        {
+          settings: object({}, { nHeads: int(1, 4), numPuzzleIdentifiers: int(1, 3), seqLen: value(16), hidden: value(16, 8) }),
+          puzzleEmb: value('keep', 'mean', 'zeros'),
+          dataSeqLen: value(16),
+        },
+      ),
+    ),
+  ),
+  saveOfficial: call(
+    api.saveOfficial,
+    modelArb,
+    value(0).map(() => () => path.join(mkdtempSync(path.join(path.dirname(directory), 'official-')), 'x')),
+    maybe(object({}, { dtype: value('float32', 'bfloat16'), prefix: value('', '_orig_mod.') })),
   ),
   evaluate: bounded(
     call(

@@ -5,6 +5,7 @@ import { ConfigError, HrmError } from '../error';
 import { nearest } from '../hrm/config_error';
 import { analyze } from './analyze';
 import { EXIT_FAILURE, EXIT_OK, EXIT_USAGE, type Command } from './command';
+import { convert } from './convert';
 import { data } from './data';
 import { demo } from './demo';
 import { doctor } from './doctor';
@@ -15,7 +16,10 @@ import { solve } from './solve';
 import { train } from './train';
 import { view } from './view';
 
-const commands: readonly Command[] = [demo, train, evalCommand, solve, view, analyze, data, doctor, parityCommand];
+const commands: readonly Command[] = [
+  ...[demo, train, evalCommand, solve, view, analyze],
+  ...[data, convert, doctor, parityCommand],
+];
 
 const isSystemError = (error: unknown): error is NodeJS.ErrnoException =>
   error instanceof Error && typeof (error as NodeJS.ErrnoException).syscall === 'string';

@@ -27,6 +27,31 @@ export function writeFileAtomic(file: string, content: FileContent): void {
 }
 
 /**
+ * Makes a file that appears whole or not at all, where nothing may be yet.
+ * @throws FileError where the system refuses or `file` exists; nothing is left behind then
+ */
+export function createFileAtomic(file: string, content: FileContent): void {
+  const op = 'createFileAtomic';
+  const target = requirePath(op, 'file', file);
+  const refuseExisting = (): void => {
+    if (fs.existsSync(target)) throw new FileError(`${op}: ${target}: cannot create (EEXIST); nothing is overwritten`);
+  };
+  // Before the work too: it may take long.
+  refuseExisting();
+  const checked = requireContent(op, 'content', content);
+  const aside = temporaryName(target);
+  try {
+    writeSyncedFile(op, aside, checked);
+    refuseExisting();
+    onFile(op, target, 'create', () => fs.renameSync(aside, target));
+  } catch (error) {
+    onFile(op, aside, 'remove', () => fs.rmSync(aside, { force: true }));
+    throw error;
+  }
+  syncDirectory(op, path.dirname(target));
+}
+
+/**
  * Makes a directory that appears whole or not at all: `fill` writes synced files (writeSyncedFile) into a directory aside,
  * which is synced, renamed to `directory` (where nothing may be yet), and the parent synced. Without subdirectories.
  * @throws FileError where the system refuses or `directory` exists; what `fill` throws; nothing is left behind then

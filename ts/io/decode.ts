@@ -122,14 +122,29 @@ function halfToFloat32(half: Uint16Array): Float32Array {
 
 /** Rearranges elements stored first-index-fastest (Fortran) into C order, in a new array. */
 export function fortranToC<T extends RawArray['data']>(data: T, shape: readonly number[]): T {
-  const out = data.slice() as T;
-  if (shape.length < 2 || data.length === 0) return out;
+  if (shape.length < 2 || data.length === 0) return data.slice() as T;
   const strides: number[] = [];
   let stride = 1;
   for (const size of shape) {
     strides.push(stride);
     stride *= size;
   }
+  return stridedToC(data, shape, strides);
+}
+
+/**
+ * The elements of a strided array in C order, in a new array.
+ * @param data its first element is that of the array; every element that shape and strides reach is inside
+ * @param shape with at least one dimension and no size 0
+ */
+export function stridedToC<T extends RawArray['data']>(
+  data: T,
+  shape: readonly number[],
+  strides: readonly number[],
+): T {
+  const elements = shape.reduce((product, size) => product * size, 1);
+  // Not more than what is there (the elements are distinct), so a slice has room for all of them.
+  const out = data.slice(0, elements) as T;
   const last = shape.length - 1;
   const inner = shape[last]!;
   const innerStride = strides[last]!;

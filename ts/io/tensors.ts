@@ -1,4 +1,4 @@
-/** Tensors in files: safetensors, npy and npz. The formats themselves are in safetensors.ts, npy.ts and npz.ts. */
+/** Tensors in files: safetensors, npy, npz and PyTorch's. The formats themselves are in files of their own. */
 import { types } from 'node:util';
 import { ArgumentError, FormatError } from '../error';
 import { tensor } from '../tensor/create';
@@ -9,6 +9,7 @@ import { writeFileAtomic } from './atomic_file';
 import { readWholeFile } from './files';
 import { encodeNpy, parseNpy } from './npy';
 import { encodeNpz, parseNpz } from './npz';
+import { PyTorchFile } from './pytorch/pytorch_file';
 import { shapeText, type RawArray } from './raw_array';
 import { SafetensorsFile, writeSafetensors } from './safetensors';
 
@@ -83,6 +84,24 @@ export function loadSafetensors(file: string): Map<string, Tensor> {
         ]),
       ),
   );
+}
+
+/**
+ * Reads every tensor of a checkpoint that `torch.save` wrote (PyTorch 1.6 and later), under its keys joined with dots, in the
+ * order of the file; other values of its dictionaries are passed over. Nothing of the file is run: its pickle is parsed as
+ * data, and whatever is not needed to hold tensors is refused. float16 loads as float32, other integers as int32 with a
+ * range check.
+ * @throws FileError where the file cannot be read, FormatError where it is malformed or would run code
+ */
+export function readPyTorchCheckpoint(file: string): Map<string, Tensor> {
+  const op = 'readPyTorchCheckpoint';
+  using input = new PyTorchFile(requirePath(op, 'file', file));
+  return tidy(() => {
+    const tensors = new Map<string, Tensor>();
+    for (const [name, array] of input.readAll())
+      tensors.set(name, fromRawArray(array, `${op}: ${file}: tensor ${describe(name)}`));
+    return new Map([...input.entries.keys()].map((name) => [name, tensors.get(name)!]));
+  });
 }
 
 /** Writes a tensor as a numpy .npy file, atomically. @throws DTypeError for bfloat16, which numpy does not have */

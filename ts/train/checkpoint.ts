@@ -4,7 +4,9 @@ import { z } from 'zod';
 import type { TrainSampler } from '../data/sampler';
 import { FileError, FormatError } from '../error';
 import type { Carry } from '../hrm/act';
+import type { Hrm } from '../hrm/model';
 import type { ModelConfig } from '../hrm/config';
+import { OFFICIAL_PREFIX } from '../hrm/official';
 import type { Checkpoint } from '../io/checkpoint_store';
 import type { FileContent } from '../io/files';
 import { parseJson } from '../io/strict_json';
@@ -19,7 +21,7 @@ import { decodeTensors, encodeTensors, requireTensor, withPrefix } from './state
 import { carryTensors, disposeCarry, type TrainStep } from './step';
 
 /** Weights under the official names, which other tools read. */
-export const WEIGHTS_PREFIX = 'model.inner.';
+export const WEIGHTS_PREFIX = OFFICIAL_PREFIX;
 export const WEIGHTS_FILE = 'model.safetensors';
 /** The averaged weights: only the dense parameters. */
 export const EMA_FILE = 'ema.safetensors';
@@ -61,15 +63,36 @@ export function checkpointFiles(
   };
   addAll('adam.', dense.stateDict());
   if (carry) addAll('carry.', carryTensors(carry));
-  const json = (value: unknown): Uint8Array => Buffer.from(`${JSON.stringify(value)}\n`);
   return new Map<string, FileContent>([
-    [WEIGHTS_FILE, encodeTensors(model.stateDict(), WEIGHTS_PREFIX)],
+    ...weightFiles(config, model),
     ...(ema ? [[EMA_FILE, encodeTensors(ema.stateDict(), WEIGHTS_PREFIX)] as const] : []),
     [TENSORS_FILE, encodeTensors(tensors)],
-    [MODEL_FILE, json(model.config)],
-    [CONFIG_FILE, Buffer.from(`${serializeConfig(config)}\n`)],
     [STATE_FILE, json(state)],
   ]);
+}
+
+const json = (value: unknown): Uint8Array => Buffer.from(`${JSON.stringify(value)}\n`);
+
+/** The files of a checkpoint of weights alone, from which a run starts at step 0. */
+export function weightFiles(config: RunConfig, model: Hrm): ReadonlyMap<string, FileContent> {
+  return new Map<string, FileContent>([
+    [WEIGHTS_FILE, encodeTensors(model.stateDict(), WEIGHTS_PREFIX)],
+    [MODEL_FILE, json(model.config)],
+    [CONFIG_FILE, Buffer.from(`${serializeConfig(config)}\n`)],
+  ]);
+}
+
+/** Whether a checkpoint holds weights alone, without optimizer state or position in the data. */
+export const isWeightsOnly = (checkpoint: Checkpoint): boolean => !checkpoint.files.has(STATE_FILE);
+
+/** Puts the weights of a checkpoint into a run that has made no step, averaged ones included. @throws FormatError */
+export function restoreWeights(checkpoint: Checkpoint, { model, ema }: TrainStep): void {
+  tidy(() => {
+    model.loadStateDict(
+      withPrefix(decodeTensors(readCheckpointFile(checkpoint, WEIGHTS_FILE), checkpoint.path), WEIGHTS_PREFIX),
+    );
+    ema?.loadStateDict(new Map(model.namedParameters()));
+  });
 }
 
 /** Reads a file that the checkpoint must have. @throws FormatError, FileError */

@@ -7,7 +7,7 @@ import { Hrm } from '../hrm/model';
 import { type Checkpoint, CheckpointStore } from '../io/checkpoint_store';
 import { setNumThreads } from '../native/runtime';
 import { Generator } from '../ops/random';
-import { checkpointConfig, checkpointFiles, restoreCheckpoint } from './checkpoint';
+import { checkpointConfig, checkpointFiles, isWeightsOnly, restoreCheckpoint, restoreWeights } from './checkpoint';
 import { modelConfigFor, type RunConfig } from './config';
 import { evaluate, type Evaluation } from './evaluate';
 import { runLength, type RunLength } from './length';
@@ -111,6 +111,10 @@ export class Trainer {
     const { resume } = this.#options;
     if (resume === undefined) return null;
     if (resume.from === null) return 0;
+    if (isWeightsOnly(resume.from)) {
+      restoreWeights(resume.from, this.#training);
+      return 0;
+    }
     const state = restoreCheckpoint(resume.from, this.#training, this.#sampler);
     this.#step = state.step;
     this.#savedStep = state.step;
