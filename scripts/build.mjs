@@ -12,7 +12,7 @@ const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 process.chdir(root);
 const require = createRequire(import.meta.url);
 const flags = new Set(process.argv.slice(2));
-const known = new Set(['--if-needed', '--tests', '--gyp', '--sanitize', '--native-only']);
+const known = new Set(['--if-needed', '--tests', '--gyp', '--sanitize', '--native-only', '--simt']);
 for (const flag of flags) {
   if (!known.has(flag)) {
     console.error(`build: unknown flag ${flag}; known: ${[...known].join(' ')}`);
@@ -68,6 +68,7 @@ function buildNative() {
   const cmakeJs = require.resolve('cmake-js/bin/cmake-js');
   const args = [cmakeJs, 'compile', '--out', outDir, '--parallel', jobs];
   if (flags.has('--sanitize')) args.push('--CDHRM_SANITIZE=ON');
+  if (flags.has('--simt')) args.push('--CDHRM_SIMT=ON');
   const seconds = run(process.execPath, args);
   console.log(`  cmake-js: ${seconds} s`);
 }

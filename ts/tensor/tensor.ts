@@ -2,6 +2,7 @@ import { inspect } from 'node:util';
 import { ArgumentError, AutogradError, DisposedError, DTypeError, ShapeError } from '../error';
 import type { Owner, TensorId } from '../native/addon';
 import { addon, guarded } from '../native/boundary';
+import { type Device, deviceName } from '../native/device';
 import { type DataArray, describe, type DType, DTYPES } from './dtype';
 import { hostReads } from './host_reads';
 import { leaks, scopes } from './lifetime';
@@ -42,6 +43,7 @@ export class Tensor {
   #disposed = false;
   #shape: readonly number[] | undefined;
   #dtype: DType | undefined;
+  #device: Device | undefined;
   #requiresGrad = false;
   #grad: Tensor | undefined;
   /** @internal The graph node this is an output of, and which output. */
@@ -86,8 +88,9 @@ export class Tensor {
   get dtype(): DType {
     return (this.#dtype ??= DTYPES[guarded(() => addon().dtype(this.#id('dtype')))] as DType);
   }
-  get device(): 'cpu' {
-    return 'cpu';
+  /** 'cpu', or 'cuda:0' and the like. */
+  get device(): Device {
+    return (this.#device ??= deviceName(guarded(() => addon().device(this.#id('device')))));
   }
   /** Distance of neighbours in elements, per dimension. */
   get strides(): readonly number[] {
