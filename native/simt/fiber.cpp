@@ -88,7 +88,7 @@ void Fiber::start(void (*body)(void *), void *argument) {
 #if defined(__x86_64__)
   // What the switch pops: six registers, then the address it returns to. One word more, so that the stack is aligned as
   // after a call.
-  void **top = reinterpret_cast<void **>(static_cast<char *>(s.stack) + kStackBytes) - 2;
+  void **top = reinterpret_cast<void **>(static_cast<char *>(s.stack) + kStackBytes) - 1;
   *--top = reinterpret_cast<void *>(&enter);
   for (int i = 0; i < 6; ++i)
     *--top = nullptr;
