@@ -125,9 +125,9 @@ struct Or {
   HRM_HD unsigned operator()(unsigned a, unsigned b) const { return a | b; }
 };
 
-// Many rows (a table of which few rows are in use): a block owns a row and up to kBlock * kPerThread of its columns, and
-// looks for the row among all ids: rows * ids comparisons in all, which for tables pays while writing dx takes longer.
-// What it finds it sums in the order of ids.
+// Many rows (a table of which few rows are in use): a block owns a row and up to kBlock * kPerThread of its columns,
+// and looks for the row among all ids: rows * ids comparisons in all, which for tables pays while writing dx takes
+// longer. What it finds it sums in the order of ids.
 template <class T, int kBlock, int kPerThread>
 __global__ void sum_row_kernel(Out<T> dx, In<T> dy, In<int32_t> ids, Split split, int64_t n_ids, int64_t tiles) {
   unsigned *found = shared_memory<unsigned>();
@@ -178,7 +178,8 @@ template <class T> void select_backward(Call &call, const Split &split) {
                   static_cast<size_t>(split.size) * kColumns * sizeof(float)};
   const IndexCheck check(call, split.size);
   if (chunks.count == 1) {
-    launch(call, &sum_few_rows_kernel<T, T>, grid, out<T>(dx), in<T>(dy), in<int32_t>(ids), check, split, chunks, tiles);
+    launch(call, &sum_few_rows_kernel<T, T>, grid, out<T>(dx), in<T>(dy), in<int32_t>(ids), check, split, chunks,
+           tiles);
     return;
   }
   float *sums = static_cast<float *>(call.workspace);
@@ -227,8 +228,8 @@ struct Line {
   }
 };
 
-// A thread owns an element of y and reads the whole line of indices: x.size * index.shape[dim] comparisons. Good for short
-// lines; a histogram of millions wants another kernel. Sums in the order of the line from x on, as the CPU does.
+// A thread owns an element of y and reads the whole line of indices: x.size * index.shape[dim] comparisons. Good for
+// short lines; a histogram of millions wants another kernel. Sums in the order of the line from x on, as the CPU does.
 template <class T, class Sum>
 __global__ void scatter_add_kernel(Out<T> y, In<T> x, In<int32_t> index, In<T> src, Line line, int64_t n) {
   const int64_t step = int64_t{n_blocks()} * n_threads();
@@ -281,17 +282,18 @@ extern const GpuOp index_select = {[](Call &call) {
   }
 }};
 
-extern const GpuOp index_select_backward = {
-    [](Call &call) {
-      const Tensor &dx = call.out[0];
-      const int64_t dim = call.attrs<ops::index_select_backward::Attrs>().dim;
-      const device::Split split(dx.shape, normalize_dim(call.op, dim, dx.shape.rank));
-      device::check_indices(call, call.in[1], split.size);
-      if (dx.size() > 0)
-        device::dispatch_device_float(
-            dx.dtype, [&](auto tag) { device::select_backward<typename decltype(tag)::type>(call, split); });
-    },
-    &device::select_backward_bytes};
+extern const GpuOp index_select_backward = {[](Call &call) {
+                                              const Tensor &dx = call.out[0];
+                                              const int64_t dim = call.attrs<ops::index_select_backward::Attrs>().dim;
+                                              const device::Split split(dx.shape,
+                                                                        normalize_dim(call.op, dim, dx.shape.rank));
+                                              device::check_indices(call, call.in[1], split.size);
+                                              if (dx.size() > 0)
+                                                device::dispatch_device_float(dx.dtype, [&](auto tag) {
+                                                  device::select_backward<typename decltype(tag)::type>(call, split);
+                                                });
+                                            },
+                                            &device::select_backward_bytes};
 
 extern const GpuOp gather = {[](Call &call) {
   using namespace device;

@@ -12,12 +12,14 @@ namespace device {
 
 namespace {
 
-// Vectors of N of a result [rows, width N]; the halves of a row of gate_up lie width vectors apart. I is wide enough to
-// count the vectors: dividing 64-bit numbers would cost more than the memory.
-template <int N, class I> struct GatedSpace {
+// Vectors of kWidth elements of a result [rows, width kWidth]; the halves of a row of gate_up lie width vectors apart. I is
+// wide enough to count the vectors: dividing 64-bit numbers would cost more than the memory.
+template <int kWidth_, class I> struct GatedSpace {
+  static constexpr int kWidth = kWidth_;
+  using Index = I;
   I size, width;
-  __device__ int64_t gate(I v) const { return (int64_t{v / width} * width + v) * N; }
-  __device__ int64_t up(I v) const { return gate(v) + int64_t{width} * N; }
+  __device__ int64_t gate(I v) const { return (int64_t{v / width} * width + v) * kWidth; }
+  __device__ int64_t up(I v) const { return gate(v) + int64_t{width} * kWidth; }
 };
 
 // f(vector's number) for the vectors of this thread. The count of threads that start is far from overflowing I.
@@ -27,8 +29,9 @@ template <class I, class F> __device__ void each_vector(I size, F f) {
     f(v);
 }
 
-template <class T, int N, class I> __global__ void swiglu_kernel(Out<T> y, In<T> gate_up, GatedSpace<N, I> space) {
-  each_vector(space.size, [&](I v) {
+template <class T, class Space> __global__ void swiglu_kernel(Out<T> y, In<T> gate_up, Space space) {
+  constexpr int N = Space::kWidth;
+  each_vector(space.size, [&](typename Space::Index v) {
     const Vec<T, N> gate = gate_up.template load<N>(space.gate(v)), up = gate_up.template load<N>(space.up(v));
     Vec<T, N> result;
     HRM_UNROLL
@@ -40,9 +43,10 @@ template <class T, int N, class I> __global__ void swiglu_kernel(Out<T> y, In<T>
 }
 
 // dGate = dy up silu'(gate), dUp = dy silu(gate)
-template <class T, int N, class I>
-__global__ void swiglu_backward_kernel(Out<T> dx, In<T> dy, In<T> gate_up, GatedSpace<N, I> space) {
-  each_vector(space.size, [&](I v) {
+template <class T, class Space>
+__global__ void swiglu_backward_kernel(Out<T> dx, In<T> dy, In<T> gate_up, Space space) {
+  constexpr int N = Space::kWidth;
+  each_vector(space.size, [&](typename Space::Index v) {
     const Vec<T, N> gate = gate_up.template load<N>(space.gate(v)), up = gate_up.template load<N>(space.up(v));
     const Vec<T, N> d = dy.template load<N>(int64_t{v} * N);
     Vec<T, N> d_gate, d_up;
@@ -74,7 +78,7 @@ template <class T, class F> void with_gated_space(int64_t size, int64_t n, bool 
     with(std::integral_constant<int, 1>{});
 }
 
-template <int N, class I> Grid gated_grid(const GatedSpace<N, I> &space) {
+template <class Space> Grid gated_grid(const Space &space) {
   return {blocks_for(static_cast<int64_t>(space.size), kThreads), kThreads};
 }
 
@@ -85,8 +89,7 @@ void run_swiglu(Call &call) {
   dispatch_device_float(y.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     with_gated_space<T>(y.size(), y.shape.back(), aligned16({&gate_up, &y}), [&](auto space) {
-      const auto start = [&](auto kernel) { launch(call, kernel, gated_grid(space), out<T>(y), in<T>(gate_up), space); };
-      start(swiglu_kernel_of<T>(space));
+      launch(call, &swiglu_kernel<T, decltype(space)>, gated_grid(space), out<T>(y), in<T>(gate_up), space);
     });
   });
 }
@@ -98,6 +101,8 @@ void run_swiglu_backward(Call &call) {
   dispatch_device_float(dx.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     with_gated_space<T>(dy.size(), dy.shape.back(), aligned16({&dy, &gate_up, &dx}), [&](auto space) {
+      launch(call, &swiglu_backward_kernel<T, decltype(space)>, gated_grid(space), out<T>(dx), in<T>(dy),
+             in<T>(gate_up), space);
     });
   });
 }

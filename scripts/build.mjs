@@ -14,7 +14,10 @@ const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 process.chdir(root);
 const require = createRequire(import.meta.url);
 const cudaFlag = /^--cuda(?:=([0-9a-z-]+(?:,[0-9a-z-]+)*))?$/;
-const cuda = process.argv.slice(2).map((flag) => cudaFlag.exec(flag)).find(Boolean);
+const cuda = process.argv
+  .slice(2)
+  .map((flag) => cudaFlag.exec(flag))
+  .find(Boolean);
 const flags = new Set(process.argv.slice(2).filter((flag) => !cudaFlag.test(flag)));
 const known = new Set(['--if-needed', '--tests', '--gyp', '--sanitize', '--native-only', '--simt']);
 for (const flag of flags) {

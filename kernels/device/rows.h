@@ -183,13 +183,14 @@ __device__ A reduce_row(const RowPlace<Plan> &place, A identity, F f, Term term)
 
 // ---- on the host -------------------------------------------------------------------------------------------------------
 
-// Whether vectors of 16 bytes may be loaded: views start anywhere.
-inline bool aligned16(std::initializer_list<const Tensor *> tensors) {
+// Whether the tensors start at a multiple of n_bytes: views start anywhere.
+inline bool aligned_to(size_t n_bytes, std::initializer_list<const Tensor *> tensors) {
   for (const Tensor *t : tensors)
-    if (reinterpret_cast<uintptr_t>(t->raw()) % 16 != 0)
+    if (reinterpret_cast<uintptr_t>(t->raw()) % n_bytes != 0)
       return false;
   return true;
 }
+inline bool aligned16(std::initializer_list<const Tensor *> tensors) { return aligned_to(16, tensors); }
 
 constexpr int kHeldVectors = 4;
 

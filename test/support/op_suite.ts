@@ -182,10 +182,18 @@ export function checkGradientsOn(device: Device, name: string, spec: OpCase): vo
         const total = asList<Tensor>(spec.call(inputs, sample.options))
           .filter((y) => y.requiresGrad)
           .map((y) => {
-            const weights = arr(y.shape, Array.from({ length: y.size }, (_, i) => 1 + ((i * 7) % 5) / 4));
+            const weights = arr(
+              y.shape,
+              Array.from({ length: y.size }, (_, i) => 1 + ((i * 7) % 5) / 4),
+            );
             return sum(mul(y, inLayout(weights, y.dtype, 'contiguous', where)));
           });
-        return total.length === 0 ? [] : grad(total.reduce((a, b) => add(a, b)), leaves).map(toArr);
+        return total.length === 0
+          ? []
+          : grad(
+              total.reduce((a, b) => add(a, b)),
+              leaves,
+            ).map(toArr);
       };
       const exact = gradients('float64', 'cpu');
       const naive = gradients('float32', 'cpu');

@@ -16,7 +16,9 @@ export function deviceCode(device: unknown, op: string): DeviceCode {
   if (device === undefined || device === 'cpu') return 0;
   const [, kind, index = '0'] = (typeof device === 'string' && /^(cuda|simt)(?::(\d{1,2}))?$/.exec(device)) || [];
   if (kind === undefined)
-    throw new ArgumentError(`${op}: device must be 'cpu', 'cuda' or 'cuda:<index>', got ${typeof device === 'string' ? JSON.stringify(device.slice(0, 60)) : `a ${typeof device}`}`);
+    throw new ArgumentError(
+      `${op}: device must be 'cpu', 'cuda' or 'cuda:<index>', got ${typeof device === 'string' ? JSON.stringify(device.slice(0, 60)) : `a ${typeof device}`}`,
+    );
   const { name, count, missing } = addon().gpu();
   if (name !== kind || Number(index) >= count) {
     const why = name === kind && count > 0 ? `there are only ${count} devices` : (missing ?? `this addon has ${name}`);

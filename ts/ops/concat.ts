@@ -70,7 +70,8 @@ export function split(x: Tensor, sizes: number | readonly number[], dim = 0): Te
   });
   recordComposed('split', [x], parts, (dys) => {
     const { dtype, device } = dys.find((dy) => dy !== undefined)!;
-    const part = (size: number): Tensor => filled([...shape.slice(0, d), size, ...shape.slice(d + 1)], dtype, 0, device);
+    const part = (size: number): Tensor =>
+      filled([...shape.slice(0, d), size, ...shape.slice(d + 1)], dtype, 0, device);
     return [concat(list.length > 0 ? list.map((size, i) => dys[i] ?? part(size)) : [part(0)], d)];
   });
   return parts;

@@ -87,8 +87,7 @@ declare module '../tensor/tensor' {
 }
 
 function to(x: Tensor, target: DType | Device | { dtype?: DType; device?: Device }): Tensor {
-  if (typeof target === 'string')
-    return to(x, isDType(target) ? { dtype: target } : { device: target });
+  if (typeof target === 'string') return to(x, isDType(target) ? { dtype: target } : { device: target });
   const { dtype = x.dtype, device = x.device } = readOptions('to', target, ['dtype', 'device']);
   const converted = dtype === x.dtype ? x : cast(x, dtype);
   return moved(converted, device);

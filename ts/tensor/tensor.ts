@@ -39,7 +39,7 @@ export interface Producer {
  * `dispose()`, `using`, `tidy`, or in the end by the garbage collector.
  */
 export class Tensor {
-  readonly #handle: Handle;
+  #handle: Handle;
   #disposed = false;
   #shape: readonly number[] | undefined;
   #dtype: DType | undefined;
@@ -69,6 +69,18 @@ export class Tensor {
       throw new ArgumentError(`${op}: ${what} must be a tensor, got ${describe(value)}`);
     if (value.#disposed) throw new DisposedError(`${op}: ${what} has been disposed`);
     return value.#handle;
+  }
+
+  /**
+   * @internal Takes another tensor's memory in place of its own, as when a module moves to another device; the graph keeps
+   * what it saved. The other tensor is disposed.
+   */
+  adopt(other: Tensor): void {
+    const taken = Tensor.handleOf(other, 'adopt', 'tensor').retain();
+    other.dispose();
+    this.#handle.release();
+    this.#handle = taken;
+    this.#device = undefined;
   }
 
   /** @internal A second Tensor on the same handle, without graph, in no scope. */

@@ -88,7 +88,7 @@ function runSegments(model: Hrm, grid: Grid, geometry: Geometry, segments: numbe
   const inputs = new Int32Array(geometry.cells);
   writeTokens(grid, inputs, 0);
   const labels = new Int32Array(geometry.cells).fill(IGNORE_LABEL);
-  const rows = batchTensors({ inputs, labels, puzzleIdentifiers: new Int32Array(1) });
+  const rows = batchTensors({ inputs, labels, puzzleIdentifiers: new Int32Array(1) }, model.device);
   const steps: SolveSegment[] = [];
   let carry = initialCarry(model, rows);
   for (let segment = 0; segment < segments; segment++) {
