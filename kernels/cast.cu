@@ -35,8 +35,7 @@ template <class T> __global__ void fill_kernel(OutPart<T> y, Walk<1> walk, T val
 void convert(const char *op, cuda::Stream &stream, const Tensor &source, const Tensor &target) {
   if (target.size() == 0)
     return;
-  const Walk<2> walk(target.shape,
-                     {target.strides, broadcast_strides(source.shape, source.strides, target.shape)});
+  const Walk<2> walk(target.shape, {target.strides, broadcast_strides(source.shape, source.strides, target.shape)});
   dispatch_device(source.dtype, [&](auto from) {
     dispatch_device(target.dtype, [&](auto to) {
       using From = typename decltype(from)::type;
@@ -67,9 +66,8 @@ void Stream::fill(const Tensor &target, double value) { device::fill("fill", *th
 
 extern const GpuOp cast = {[](Call &call) { device::convert(call.op, stream_of(call), call.in[0], call.out[0]); }};
 extern const GpuOp copy = {[](Call &call) { device::convert(call.op, stream_of(call), call.in[1], call.in[0]); }};
-extern const GpuOp fill = {[](Call &call) {
-  device::fill(call.op, stream_of(call), call.in[0], call.attrs<ops::fill::Attrs>().value);
-}};
+extern const GpuOp fill = {
+    [](Call &call) { device::fill(call.op, stream_of(call), call.in[0], call.attrs<ops::fill::Attrs>().value); }};
 
 } // namespace cuda
 

@@ -1,6 +1,7 @@
-// sum, mean, max and min over any dimensions, as [outer, n, inner] reduced over n (ops/reduce.h). x is read once; what does
-// not lie in memory like that is copied first, one more read and write. One FLOP an element; bound by memory. Long reductions
-// with few results are cut along n into partial results, a second launch finishes them; how depends on the shape only.
+// sum, mean, max and min over any dimensions, as [outer, n, inner] reduced over n (ops/reduce.h). x is read once; what
+// does not lie in memory like that is copied first, one more read and write. One FLOP an element; bound by memory. Long
+// reductions with few results are cut along n into partial results, a second launch finishes them; how depends on the
+// shape only.
 #include "ops/reduce.h"
 
 #include <limits>
@@ -28,7 +29,8 @@ template <class F, class A> constexpr A identity_of() {
   return std::is_same_v<F, Largest> ? least : largest;
 }
 
-// [outer, n, inner] in `chunks` pieces of at most `chunk` of n, to [outer, chunks, inner]. The sum is divided by divisor.
+// [outer, n, inner] in `chunks` pieces of at most `chunk` of n, to [outer, chunks, inner]. The sum is divided by
+// divisor.
 struct Cut {
   int64_t outer, n, inner, chunk, chunks;
   float divisor = 1;
@@ -94,7 +96,8 @@ template <class T> __global__ void copy_kernel(Out<T> y, In<T> x, Walk<2> walk) 
   }
 }
 
-// ---- on the host -------------------------------------------------------------------------------------------------------
+// ---- on the host
+// -------------------------------------------------------------------------------------------------------
 
 // Elements of n that one block takes, at least, and how many pieces one row is cut into, at most.
 constexpr int64_t kRowChunk = 2048, kColumnChunk = 256, kMostChunks = 1024;
@@ -212,10 +215,10 @@ template <class F> void run_reduce(Call &call) {
 
 void run_mean(Call &call) {
   const Tensor &x = call.in[0], &y = call.out[0];
-  const float n = y.size() == 0 ? 1 : static_cast<float>(x.size()) / static_cast<float>(y.size());
+  const double n = y.size() == 0 ? 1 : static_cast<double>(x.size()) / static_cast<double>(y.size());
   dispatch_device_float(x.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    reduce<Add, T, T>(call, n);
+    reduce<Add, T, T>(call, static_cast<float>(n));
   });
 }
 
@@ -225,11 +228,10 @@ void run_mean(Call &call) {
 
 namespace cuda {
 
-using namespace device;
-extern const GpuOp sum = {run_reduce<Add>, reduce_scratch_bytes};
-extern const GpuOp mean = {run_mean, reduce_scratch_bytes};
-extern const GpuOp max = {run_reduce<Largest>, reduce_scratch_bytes};
-extern const GpuOp min = {run_reduce<Smallest>, reduce_scratch_bytes};
+extern const GpuOp sum = {device::run_reduce<device::Add>, device::reduce_scratch_bytes};
+extern const GpuOp mean = {device::run_mean, device::reduce_scratch_bytes};
+extern const GpuOp max = {device::run_reduce<device::Largest>, device::reduce_scratch_bytes};
+extern const GpuOp min = {device::run_reduce<device::Smallest>, device::reduce_scratch_bytes};
 
 } // namespace cuda
 

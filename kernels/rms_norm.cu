@@ -1,6 +1,6 @@
-// rms_norm: x is read and y written once, 3 FLOPs an element; backward dy and y are read and dx written once, 5 FLOPs. Bound
-// by memory: rows of up to 1024 bfloat16 or 512 float32 stay in the registers of one warp between the two passes, longer ones
-// come from the cache the second time.
+// rms_norm: x is read and y written once, 3 FLOPs an element; backward dy and y are read and dx written once, 5 FLOPs.
+// Bound by memory: rows of up to 1024 bfloat16 or 512 float32 stay in the registers of one warp between the two passes,
+// longer ones come from the cache the second time.
 #include "ops/rms_norm.h"
 
 #include "device/rows.h"

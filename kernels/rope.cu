@@ -1,5 +1,5 @@
-// rope: x is read and y written once, 3 FLOPs an element; a thread keeps its part of a token's tables for several heads. Bound
-// by memory.
+// rope: x is read and y written once, 3 FLOPs an element; a thread keeps its part of a token's tables for several
+// heads. Bound by memory.
 #include "ops/rope.h"
 
 #include <type_traits>
@@ -15,8 +15,8 @@ namespace {
 // Heads that share one read of the tables.
 constexpr int kHeads = 4;
 
-// y [tokens, heads, 2 half], half = parts vectors of N. `tokens` says where a token starts in x; its heads lie head_stride
-// apart, its elements element_stride (1 where N > 1).
+// y [tokens, heads, 2 half], half = parts vectors of N. `tokens` says where a token starts in x; its heads lie
+// head_stride apart, its elements element_stride (1 where N > 1).
 struct RopeSpace {
   Walk<1> tokens;
   int64_t seq_len, heads, half, parts, groups, head_stride, element_stride;
@@ -69,7 +69,7 @@ void run_rope(Call &call) {
   tokens.rank -= 2;
   strides.rank -= 2;
   RopeSpace space{Walk<1>(tokens, {strides}), x.shape.back(2), x.shape.back(1), x.shape.back() / 2, 0, 0,
-                  x.strides.back(1), x.strides.back()};
+                  x.strides.back(1),          x.strides.back()};
   space.groups = (space.heads + kHeads - 1) / kHeads;
   const bool transposed = call.attrs<ops::rope::Attrs>().transposed;
   dispatch_device_float(x.dtype, [&](auto tag) {

@@ -1,6 +1,6 @@
-// softmax, its logarithm, logsumexp, their gradients, argmax and argmin along one dimension. x (dy and y) is read once from
-// memory: short rows stay in registers, longer ones are read again from the cache. The result is written once. Bound by
-// memory; one exponential an element or two.
+// softmax, its logarithm, logsumexp, their gradients, argmax and argmin along one dimension. x (dy and y) is read once
+// from memory: short rows stay in registers, longer ones are read again from the cache. The result is written once.
+// Bound by memory; one exponential an element or two.
 #include "ops/softmax.h"
 
 #include <limits>
@@ -76,8 +76,7 @@ __global__ void softmax_grad_kernel(Out<T> dx, In<T> dy, In<T> y, RowSpace space
 }
 
 // The best value, then the lowest place of those that hold it; NaN is better than all, the first one best.
-template <class Best, class T, class Plan>
-__global__ void arg_extreme_kernel(Out<int32_t> y, In<T> x, RowSpace space) {
+template <class Best, class T, class Plan> __global__ void arg_extreme_kernel(Out<int32_t> y, In<T> x, RowSpace space) {
   using A = Acc<T>;
   constexpr int32_t kNone = std::numeric_limits<int32_t>::max();
   for_rows<typename Plan::Team>(space.rows, [&](int64_t row, bool exists) {

@@ -1,5 +1,5 @@
-// swiglu: gate_up is read and y written once, 3 elements of memory a result and one exponential; backward reads 3 and writes
-// 2, computing silu again. Bound by memory; 16-byte vectors.
+// swiglu: gate_up is read and y written once, 3 elements of memory a result and one exponential; backward reads 3 and
+// writes 2, computing silu again. Bound by memory; 16-byte vectors.
 #include "ops/swiglu.h"
 
 #include <limits>
@@ -12,8 +12,8 @@ namespace device {
 
 namespace {
 
-// Vectors of kWidth elements of a result [rows, width kWidth]; the halves of a row of gate_up lie width vectors apart. I is
-// wide enough to count the vectors: dividing 64-bit numbers would cost more than the memory.
+// Vectors of kWidth elements of a result [rows, width kWidth]; the halves of a row of gate_up lie width vectors apart.
+// I is wide enough to count the vectors: dividing 64-bit numbers would cost more than the memory.
 template <int kWidth_, class I> struct GatedSpace {
   static constexpr int kWidth = kWidth_;
   using Index = I;

@@ -28,9 +28,9 @@ extern const GpuOp where = {[](Call &call) {
   const Tensor &c = call.in[0], &a = call.in[1], &b = call.in[2], &z = call.out[0];
   if (z.size() == 0)
     return;
-  const Walk<4> walk(z.shape, {z.strides, broadcast_strides(c.shape, c.strides, z.shape),
-                               broadcast_strides(a.shape, a.strides, z.shape),
-                               broadcast_strides(b.shape, b.strides, z.shape)});
+  const Walk<4> walk(z.shape,
+                     {z.strides, broadcast_strides(c.shape, c.strides, z.shape),
+                      broadcast_strides(a.shape, a.strides, z.shape), broadcast_strides(b.shape, b.strides, z.shape)});
   dispatch_device(z.dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     launch(call, &where_kernel<T>, {blocks_for(z.size(), kThreads), kThreads}, device::out<T>(z), device::in<bool>(c),

@@ -1,7 +1,7 @@
 #pragma once
-// Everything that a kernel may ask of the hardware, each behind a function: kernels contain no intrinsics, no inline PTX and
-// no assumption that the threads of a warp run in step. The same source compiles with nvcc and, over fibers, with g++
-// (native/simt). Shared memory is dynamic only.
+// Everything that a kernel may ask of the hardware, each behind a function: kernels contain no intrinsics, no inline
+// PTX and no assumption that the threads of a warp run in step. The same source compiles with nvcc and, over fibers,
+// with g++ (native/simt). Shared memory is dynamic only.
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
@@ -24,8 +24,12 @@ inline int n_blocks() { return static_cast<int>(simt::position().grid_dim.x); }
 inline int lane() { return simt::lane(); }
 
 // All threads of the block see each other's writes after this.
-inline void sync_block(const char *file = __builtin_FILE(), int line = __builtin_LINE()) { simt::sync_block({file, line}); }
-inline void sync_warp(const char *file = __builtin_FILE(), int line = __builtin_LINE()) { simt::sync_warp({file, line}); }
+inline void sync_block(const char *file = __builtin_FILE(), int line = __builtin_LINE()) {
+  simt::sync_block({file, line});
+}
+inline void sync_warp(const char *file = __builtin_FILE(), int line = __builtin_LINE()) {
+  simt::sync_warp({file, line});
+}
 
 // The value of the warp's lane `source`; all 32 take part.
 template <class T>
@@ -116,8 +120,8 @@ template <class F, class T> __device__ inline T reduce_warp(T value, F f) {
   return value;
 }
 
-// f over the block's values; every thread gets it. Takes n_threads() / 32 numbers of shared memory at `scratch`, and is a
-// barrier before and after: scratch may be used again at once.
+// f over the block's values; every thread gets it. Takes n_threads() / 32 numbers of shared memory at `scratch`, and is
+// a barrier before and after: scratch may be used again at once.
 template <class F, class T> __device__ inline T reduce_block(T value, T *scratch, F f) {
   value = reduce_warp(value, f);
   const int warp = thread_x() / kWarp, n_warps = n_threads() / kWarp;

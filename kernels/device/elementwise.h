@@ -1,6 +1,6 @@
 #pragma once
-// One element a thread: T is loaded, the formula works on Acc<T>, the result is stored as R. Reads and writes each operand
-// once; bound by memory.
+// One element a thread: T is loaded, the formula works on Acc<T>, the result is stored as R. Reads and writes each
+// operand once; bound by memory.
 #include "device/launch.h"
 #include "device/walk.h"
 #include "numerics/elementwise.h"
@@ -8,8 +8,7 @@
 
 namespace hrm::device {
 
-template <class F, class T>
-__global__ void unary_kernel(OutPart<T> y, In<T> x, Walk<2> walk, F f) {
+template <class F, class T> __global__ void unary_kernel(OutPart<T> y, In<T> x, Walk<2> walk, F f) {
   const int64_t step = int64_t{n_blocks()} * n_threads();
   for (int64_t i = int64_t{block_x()} * n_threads() + thread_x(); i < walk.size; i += step) {
     int64_t at[2];
@@ -18,8 +17,7 @@ __global__ void unary_kernel(OutPart<T> y, In<T> x, Walk<2> walk, F f) {
   }
 }
 
-template <class F, class T>
-__global__ void binary_kernel(OutPart<T> z, In<T> x, In<T> y, Walk<3> walk, F f) {
+template <class F, class T> __global__ void binary_kernel(OutPart<T> z, In<T> x, In<T> y, Walk<3> walk, F f) {
   const int64_t step = int64_t{n_blocks()} * n_threads();
   for (int64_t i = int64_t{block_x()} * n_threads() + thread_x(); i < walk.size; i += step) {
     int64_t at[3];
@@ -29,8 +27,7 @@ __global__ void binary_kernel(OutPart<T> z, In<T> x, In<T> y, Walk<3> walk, F f)
   }
 }
 
-template <class F, class T>
-__global__ void compare_kernel(OutPart<bool> z, In<T> x, In<T> y, Walk<3> walk, F f) {
+template <class F, class T> __global__ void compare_kernel(OutPart<bool> z, In<T> x, In<T> y, Walk<3> walk, F f) {
   const int64_t step = int64_t{n_blocks()} * n_threads();
   for (int64_t i = int64_t{block_x()} * n_threads() + thread_x(); i < walk.size; i += step) {
     int64_t at[3];

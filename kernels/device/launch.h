@@ -58,11 +58,8 @@ void launch(const char *op, cuda::Stream &stream, void (*kernel)(P...), const Gr
              std::apply([](auto &...a) { (detail::begin(a), ...); }, bound.arguments);
              failure = simt::run_grid(grid.blocks, grid.threads, grid.shared_bytes, &Bound::run, &bound);
              if (failure.empty())
-               std::apply(
-                   [&](auto &...a) {
-                     ((failure = failure.empty() ? detail::end(a) : failure), ...);
-                   },
-                   bound.arguments);
+               std::apply([&](auto &...a) { ((failure = failure.empty() ? detail::end(a) : failure), ...); },
+                          bound.arguments);
              return failure.empty() ? failure : std::string(op) + ": " + failure;
            }));
 }
@@ -71,8 +68,9 @@ template <class... P, class... A>
 void launch(const char *op, cuda::Stream &stream, void (*kernel)(P...), const Grid &grid, A &&...arguments) {
   stream.activate();
   if (grid.shared_bytes > (size_t{48} << 10))
-    HRM_CUDA(op, cudaFuncSetAttribute(reinterpret_cast<const void *>(kernel),
-                                      cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(grid.shared_bytes)));
+    HRM_CUDA(op,
+             cudaFuncSetAttribute(reinterpret_cast<const void *>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                  static_cast<int>(grid.shared_bytes)));
   std::tuple<std::decay_t<P>...> values(std::forward<A>(arguments)...);
   std::apply(
       [&](auto &...value) {
@@ -84,8 +82,7 @@ void launch(const char *op, cuda::Stream &stream, void (*kernel)(P...), const Gr
 }
 #endif
 
-template <class... P, class... A>
-void launch(Call &call, void (*kernel)(P...), const Grid &grid, A &&...arguments) {
+template <class... P, class... A> void launch(Call &call, void (*kernel)(P...), const Grid &grid, A &&...arguments) {
   launch(call.op, cuda::stream_of(call), kernel, grid, std::forward<A>(arguments)...);
 }
 

@@ -1,37 +1,28 @@
 #pragma once
-// Vectors of n elements inside a contiguous [outer, n, inner], each shared by a team of threads: a warp for a short row, the
-// block for a long one, and where inner > 1 a few threads for each of neighbouring columns, so that a warp's loads lie side
-// by side. Kernels are written once over the plan that says which.
+// Vectors of n elements inside a contiguous [outer, n, inner], each shared by a team of threads: a warp for a short
+// row, the block for a long one, and where inner > 1 a few threads for each of neighbouring columns, so that a warp's
+// loads lie side by side. Kernels are written once over the plan that says which.
 #include <cstdint>
 #include <initializer_list>
 
 #include "device/launch.h"
+#include "device/unroll.h"
 #include "device/walk.h"
 #include "numerics/elementwise.h"
 #include "ops/op.h"
 
-// Where an array in registers is indexed by the loop's variable.
-#if defined(__CUDACC__)
-#define HRM_UNROLL _Pragma("unroll")
-#else
-#define HRM_UNROLL
-#endif
-
 namespace hrm::device {
 
 struct Largest {
-  template <class T> HRM_HD T operator()(T a, T b) const {
-    return numerics::maximum{}.of<numerics::ScalarMath>(a, b);
-  }
+  template <class T> HRM_HD T operator()(T a, T b) const { return numerics::maximum{}.of<numerics::ScalarMath>(a, b); }
 };
 struct Smallest {
-  template <class T> HRM_HD T operator()(T a, T b) const {
-    return numerics::minimum{}.of<numerics::ScalarMath>(a, b);
-  }
+  template <class T> HRM_HD T operator()(T a, T b) const { return numerics::minimum{}.of<numerics::ScalarMath>(a, b); }
 };
 
-// ---- teams: rank() of kSize threads share a vector, kRows vectors a block; reduce(value, f) gives every thread of a team f
-// over the team's values. Blocks have kThreads threads. ----------------------------------------------------------------
+// ---- teams: rank() of kSize threads share a vector, kRows vectors a block; reduce(value, f) gives every thread of a
+// team f over the team's values. Blocks have kThreads threads.
+// ----------------------------------------------------------------
 
 struct WarpTeam {
   static constexpr int kSize = kWarp, kRows = kThreads / kWarp;
@@ -72,10 +63,11 @@ struct ColumnTeam {
   }
 };
 
-// ---- plans -------------------------------------------------------------------------------------------------------------
+// ---- plans
+// -------------------------------------------------------------------------------------------------------------
 
-// A thread of the team takes vectors of kWidth elements, its first kHeld of them in registers and no more than those; 0:
-// any number, loaded again by every pass (from the cache).
+// A thread of the team takes vectors of kWidth elements, its first kHeld of them in registers and no more than those;
+// 0: any number, loaded again by every pass (from the cache).
 template <class Team_, int kWidth_, int kHeld_> struct RowPlan {
   using Team = Team_;
   static constexpr int kWidth = kWidth_, kHeld = kHeld_;
@@ -102,8 +94,8 @@ struct RowSpace {
   int64_t rows, n, inner = 1;
 };
 
-// Calls f(row, exists) for every vector of this thread's team; all of a block's threads make the same number of calls, so
-// that f may reduce.
+// Calls f(row, exists) for every vector of this thread's team; all of a block's threads make the same number of calls,
+// so that f may reduce.
 template <class Team, class F> __device__ void for_rows(int64_t rows, F f) {
   for (int64_t group = block_x(); group * Team::kRows < rows; group += n_blocks()) {
     const int64_t row = group * Team::kRows + Team::slot();
@@ -124,7 +116,8 @@ template <class Plan> struct RowPlace {
   __device__ int64_t at(int64_t i) const { return base + i * stride; }
 
   // Rounds to T.
-  template <class T, class A> __device__ void store(const Out<T> &y, int64_t i, const Vec<A, Plan::kWidth> &value) const {
+  template <class T, class A>
+  __device__ void store(const Out<T> &y, int64_t i, const Vec<A, Plan::kWidth> &value) const {
     Vec<T, Plan::kWidth> rounded;
     HRM_UNROLL
     for (int j = 0; j < Plan::kWidth; ++j)
@@ -176,12 +169,13 @@ __device__ A reduce_row(const RowPlace<Plan> &place, A identity, F f, Term term)
   HRM_UNROLL
   for (int width = N / 2; width > 0; width /= 2)
     HRM_UNROLL
-    for (int j = 0; j < width; ++j)
-      total[j] = f(total[j], total[j + width]);
+  for (int j = 0; j < width; ++j)
+    total[j] = f(total[j], total[j + width]);
   return Plan::Team::reduce(total[0], f);
 }
 
-// ---- on the host -------------------------------------------------------------------------------------------------------
+// ---- on the host
+// -------------------------------------------------------------------------------------------------------
 
 // Whether the tensors start at a multiple of n_bytes: views start anywhere.
 inline bool aligned_to(size_t n_bytes, std::initializer_list<const Tensor *> tensors) {

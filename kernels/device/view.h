@@ -1,6 +1,6 @@
 #pragma once
-// How kernels see memory. With nvcc a view is a pointer. In the simulation it knows its size and refuses what lies outside,
-// and an Out counts the writes: every element exactly once in the launch (OutPart: at most once).
+// How kernels see memory. With nvcc a view is a pointer. In the simulation it knows its size and refuses what lies
+// outside, and an Out counts the writes: every element exactly once in the launch (OutPart: at most once).
 #include <cstdint>
 
 #include "core/tensor.h"

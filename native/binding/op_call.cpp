@@ -45,8 +45,8 @@ Device device_of(const EnvState &state, const Schema &schema, const char *op) {
   each([&](const ArgSpec &spec, const Tensor &t) {
     const bool moves = !t.device().is_gpu() && t.shape.rank == 0 && !spec.mutated;
     if (t.device() != device && !moves)
-      fail(Code::kDevice, op, ": all tensors must be on one device, ", spec.name, " is on ", t.device(), ", another on ",
-           device, "; move it with to()");
+      fail(Code::kDevice, op, ": all tensors must be on one device, ", spec.name, " is on ", t.device(),
+           ", another on ", device, "; move it with to()");
   });
   return device;
 }
@@ -215,7 +215,8 @@ void run(EnvState &state, const OpFunction &function, const void *attrs, const T
   if (target != nullptr)
     target->storage->begin_write();
   Gpu *gpu = device.is_gpu() ? &state.context.gpu(device.index) : nullptr;
-  Call call{op.name, state.args, state.outputs, scratch ? scratch->data() : nullptr, state.context, gpu, attrs};
+  Call call{op.name, state.args,    state.outputs, scratch ? scratch->data() : nullptr,
+            scratch, state.context, gpu,           attrs};
   (gpu ? op.gpu->run : op.cpu)(call);
 }
 

@@ -75,7 +75,8 @@ void Allocator::note_allocation() {
 
 void *Allocator::allocate(size_t n_bytes) {
   if (n_bytes > (SIZE_MAX >> 4))
-    fail(Code::kOutOfMemory, "cannot allocate ", n_bytes, " bytes", of_device(), ": the memory limit is ", limit_, " bytes");
+    fail(Code::kOutOfMemory, "cannot allocate ", n_bytes, " bytes", of_device(), ": the memory limit is ", limit_,
+         " bytes");
   const size_t size = size_class(n_bytes);
   void *block = nullptr;
   if (live_ + size <= limit_) {
@@ -94,14 +95,14 @@ void *Allocator::allocate(size_t n_bytes) {
         block = source_->allocate(size);
       }
       if (block == nullptr)
-        fail(Code::kOutOfMemory, "cannot allocate ", n_bytes, " bytes", of_device(), ": the system refused, with ", live_,
-             " bytes live, below the memory limit of ", limit_, " bytes");
+        fail(Code::kOutOfMemory, "cannot allocate ", n_bytes, " bytes", of_device(), ": the system refused, with ",
+             live_, " bytes live, below the memory limit of ", limit_, " bytes");
       ++system_allocations_;
     }
   }
   if (block == nullptr)
-    fail(Code::kOutOfMemory, "cannot allocate ", n_bytes, " bytes", of_device(), ": ", live_, " bytes are live, the memory limit is ",
-         limit_, " bytes (setMemoryLimit)");
+    fail(Code::kOutOfMemory, "cannot allocate ", n_bytes, " bytes", of_device(), ": ", live_,
+         " bytes are live, the memory limit is ", limit_, " bytes (setMemoryLimit)");
   live_ += size;
   note_allocation();
   source_->hand_out(block, size);

@@ -9,8 +9,8 @@
 
 namespace hrm::cuda {
 
-// What kernels found wrong with data, which nothing on the host has seen: written by device code, read at the next wait.
-// The first finding stays.
+// What kernels found wrong with data, which nothing on the host has seen: written by device code, read at the next
+// wait. The first finding stays.
 struct Finding {
   // 0: nothing. Otherwise 1 + the number of the op in ops.def's order.
   int32_t op;

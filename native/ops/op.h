@@ -115,6 +115,8 @@ struct Call {
   const Args &in;
   const std::vector<Tensor> &out;
   void *workspace;
+  // What `workspace` points into, for kernels made of other ops.
+  const StorageRef &workspace_storage;
   Context &context;
   // Null on the CPU.
   Gpu *gpu;

@@ -138,7 +138,8 @@ void release() {
   }
   if (progress)
     return;
-  const auto at = std::find_if(threads.begin(), threads.end(), [](const auto &t) { return t->state == State::kAtBarrier; });
+  const auto at =
+      std::find_if(threads.begin(), threads.end(), [](const auto &t) { return t->state == State::kAtBarrier; });
   if (at == threads.end())
     return;
   for (const auto &t : threads)

@@ -1,7 +1,7 @@
 #pragma once
-// A block of a grid, simulated: one fiber for every thread, in an order drawn anew for every block. Threads run until they
-// meet: at a barrier of the block, or at an exchange of their warp. A meeting checks that everybody came, and to the same
-// place in the source; that is how a missing or divergent barrier shows.
+// A block of a grid, simulated: one fiber for every thread, in an order drawn anew for every block. Threads run until
+// they meet: at a barrier of the block, or at an exchange of their warp. A meeting checks that everybody came, and to
+// the same place in the source; that is how a missing or divergent barrier shows.
 #include <cstddef>
 #include <cstdint>
 #include <memory>

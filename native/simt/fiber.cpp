@@ -73,7 +73,8 @@ static void enter() {
 #endif
 
 Fiber::Fiber() : state_(std::make_unique<State>()) {
-  state_->stack = mmap(nullptr, kStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  state_->stack =
+      mmap(nullptr, kStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (state_->stack == MAP_FAILED)
     throw std::bad_alloc();
 }

@@ -1,5 +1,5 @@
-// The simulation of CUDA (native/simt) must catch what it is for: kernels with a planted fault each, and sound ones beside
-// them that must pass. Compiled like kernels/*.cu.
+// The simulation of CUDA (native/simt) must catch what it is for: kernels with a planted fault each, and sound ones
+// beside them that must pass. Compiled like kernels/*.cu.
 #include <cstdio>
 #include <cstring>
 #include <string>
