@@ -1,5 +1,5 @@
-// Chooses tiles for device::gemm (device/gemm.h) and adds the parts of products split along k: reads splits * m * n floats,
-// writes m * n; bound by memory.
+// Chooses tiles for device::gemm (device/gemm.h) and adds the parts of products split along k: reads splits * m * n
+// floats, writes m * n; bound by memory.
 #include "device/gemm.h"
 
 #include <algorithm>
@@ -113,8 +113,7 @@ template <class T, class R> struct Launch {
   }
 };
 
-template <class T, class R, class C>
-__global__ void add_splits_kernel(C c, In<float> parts, In<T> bias, GemmWork w) {
+template <class T, class R, class C> __global__ void add_splits_kernel(C c, In<float> parts, In<T> bias, GemmWork w) {
   const int64_t step = int64_t{n_blocks()} * n_threads(), size = w.batches.size * w.m * w.n;
   for (int64_t i = int64_t{block_x()} * n_threads() + thread_x(); i < size; i += step) {
     const int64_t col = i % w.n, row = i / w.n % w.m, batch = i / w.n / w.m;
@@ -178,7 +177,8 @@ void gemm(const char *op, cuda::Stream &stream, const GemmShape &s, const GemmOp
   constexpr int64_t kVector = 16 / sizeof(R);
   if (cut.splits == 1) {
     w.c_vectors = c.row % kVector == 0 && c.batch % kVector == 0 && reinterpret_cast<uintptr_t>(c.data) % 16 == 0;
-    with_target(c, w, [&](const auto &target) { Launch<T, R>{op, stream, left, right, bias, w}.run(cut.tile, target); });
+    with_target(c, w,
+                [&](const auto &target) { Launch<T, R>{op, stream, left, right, bias, w}.run(cut.tile, target); });
     return;
   }
   float *const parts = static_cast<float *>(options.workspace);

@@ -15,8 +15,7 @@ template <class T> void run_matmul(Call &call) {
   const Tensor &a = call.in[0], &b = call.in[1], &c = call.out[0];
   const ops::matmul::Layout l = ops::matmul::layout(a, b);
   const bool batched = l.batch.rank > 0;
-  gemm<T, T>(call.op, cuda::stream_of(call), shape_of(l),
-             {a.data<T>(), l.a_row, l.a_col, batched ? l.a_batch : Dims{}},
+  gemm<T, T>(call.op, cuda::stream_of(call), shape_of(l), {a.data<T>(), l.a_row, l.a_col, batched ? l.a_batch : Dims{}},
              {b.data<T>(), l.b_row, l.b_col, batched ? l.b_batch : Dims{}}, {c.data<T>(), l.n, l.m * l.n},
              {false, nullptr, call.workspace});
 }

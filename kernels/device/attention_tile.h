@@ -1,7 +1,7 @@
 #pragma once
 // Pieces of attention over tiles in shared memory, in float: the scores of a tile of queries and a tile of keys, and
-// products of a tile of weights with rows. Threads stand in a square of (kBq / kR) x (kBk / kR), each with kR x kR numbers
-// in registers.
+// products of a tile of weights with rows. Threads stand in a square of (kBq / kR) x (kBk / kR), each with kR x kR
+// numbers in registers.
 #include <cmath>
 
 #include "device/device.h"
@@ -25,6 +25,8 @@ template <int kBq_, int kBk_, int kDc_, int kR_> struct AttentionConfig {
 template <class T> struct Heads {
   In<T> data;
   int64_t batch, row, head, col;
+  // Rows are contiguous and start at a multiple of 16 bytes.
+  bool vectors;
 
   __device__ int64_t begin(int64_t b, int64_t h) const { return b * batch + h * head; }
 };
@@ -43,8 +45,8 @@ struct AttentionSizes {
 
 // Rows row.. and columns col.. of a head in float, 0 outside.
 template <class Config, class T>
-__device__ inline void load_rows(float *tile, const Heads<T> &x, int64_t begin, int64_t row, int64_t n_rows, int64_t col,
-                                 int64_t n_cols) {
+__device__ inline void load_rows(float *tile, const Heads<T> &x, int64_t begin, int64_t row, int64_t n_rows,
+                                 int64_t col, int64_t n_cols) {
   for (int i = thread_x(); i < Config::kBq * Config::kDc; i += Config::kThreads) {
     const int r = i / Config::kDc, c = i % Config::kDc;
     const bool inside = row + r < n_rows && col + c < n_cols;
@@ -59,8 +61,7 @@ template <class Config> __device__ inline int square_row() { return thread_x() /
 template <class Config> __device__ inline int square_col() { return thread_x() % Config::kSide; }
 
 // sums[i][j] += x[ty + i kSide] . y[tx + j kSide] over the tiles' columns.
-template <class Config>
-__device__ inline void add_dots(Square<Config> &sums, const float *x, const float *y) {
+template <class Config> __device__ inline void add_dots(Square<Config> &sums, const float *x, const float *y) {
   constexpr int kR = Config::kR, kSide = Config::kSide, kStride = Config::kStride;
   const int ty = square_row<Config>(), tx = square_col<Config>();
   for (int k = 0; k < Config::kDc; k += 4) {
@@ -83,8 +84,7 @@ __device__ inline void add_dots(Square<Config> &sums, const float *x, const floa
 }
 
 // sums[i][j] += sum over k of w[ty + i kSide][k] y[k][tx kR + j]
-template <class Config>
-__device__ inline void add_rows(Square<Config> &sums, const float *w, const float *y) {
+template <class Config> __device__ inline void add_rows(Square<Config> &sums, const float *w, const float *y) {
   constexpr int kR = Config::kR, kSide = Config::kSide, kStride = Config::kStride;
   const int ty = square_row<Config>(), tx = square_col<Config>();
   for (int k = 0; k < Config::kBk; k += 4) {
@@ -106,8 +106,7 @@ __device__ inline void add_rows(Square<Config> &sums, const float *w, const floa
 }
 
 // sums[i][j] += sum over k of w[k][ty + i kSide] y[k][tx kR + j]
-template <class Config>
-__device__ inline void add_columns(Square<Config> &sums, const float *w, const float *y) {
+template <class Config> __device__ inline void add_columns(Square<Config> &sums, const float *w, const float *y) {
   constexpr int kR = Config::kR, kSide = Config::kSide, kStride = Config::kStride;
   const int ty = square_row<Config>(), tx = square_col<Config>();
   for (int k = 0; k < Config::kBq; ++k) {
@@ -142,12 +141,12 @@ template <class Config> __device__ inline void put(float *tile, const Square<Con
   }
 }
 
-// sums = X Y^T of rows x_row.. and y_row.., over all d columns. `x_loaded`: the only part of X is in x_tile already. Ends
-// before the tiles may be written again: the caller's next barrier is what frees them.
+// sums = X Y^T of rows x_row.. and y_row.., over all d columns. `x_loaded`: the only part of X is in x_tile already.
+// Ends before the tiles may be written again: the caller's next barrier is what frees them.
 template <class Config, class T>
-__device__ inline void dots_of_rows(Square<Config> &sums, float *x_tile, float *y_tile, const Heads<T> &x, int64_t x_begin,
-                                    int64_t x_row, int64_t x_rows, const Heads<T> &y, int64_t y_begin, int64_t y_row,
-                                    int64_t y_rows, int64_t d, bool x_loaded) {
+__device__ inline void dots_of_rows(Square<Config> &sums, float *x_tile, float *y_tile, const Heads<T> &x,
+                                    int64_t x_begin, int64_t x_row, int64_t x_rows, const Heads<T> &y, int64_t y_begin,
+                                    int64_t y_row, int64_t y_rows, int64_t d, bool x_loaded) {
   clear<Config>(sums);
   for (int64_t col = 0; col < d; col += Config::kDc) {
     sync_block();
@@ -159,8 +158,8 @@ __device__ inline void dots_of_rows(Square<Config> &sums, float *x_tile, float *
   }
 }
 
-// sum_j f(i, j) over the square's columns for every row i, in a fixed order; result[row] for all rows of the tile. `parts`
-// has room for kBq * kSide numbers. Barriers before and after.
+// sum_j f(i, j) over the square's columns for every row i, in a fixed order; result[row] for all rows of the tile.
+// `parts` has room for kBq * kSide numbers. Barriers before and after.
 template <class Config> __device__ inline void sum_rows(float *result, float *parts, const float (&own)[Config::kR]) {
   sync_block();
   HRM_UNROLL

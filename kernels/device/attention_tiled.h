@@ -1,7 +1,7 @@
 #pragma once
 // Attention of any size in float: key tiles with a running softmax; gradients from the log-sum-exp, dQ over tiles of
-// queries and dK, dV over tiles of keys, so that every sum runs in one order. Reads q once and k, v once a tile of queries;
-// 4 S T d FLOPs a head forward, 10 S T d and the scores again backward; bound by FMA and shared memory.
+// queries and dK, dV over tiles of keys, so that every sum runs in one order. Reads q once and k, v once a tile of
+// queries; 4 S T d FLOPs a head forward, 10 S T d and the scores again backward; bound by FMA and shared memory.
 #include "device/attention_tile.h"
 
 namespace hrm::device {
@@ -28,8 +28,8 @@ template <class Config> struct AttentionTask {
 
 // Results of one tile: row `row + ty + i kSide`, columns `part + tx kR ..` of head h.
 template <class Config, class T>
-__device__ inline void store_rows(const Out<T> &y, const AttentionSizes &s, const AttentionTask<Config> &t, int64_t rows,
-                                  const Square<Config> &values) {
+__device__ inline void store_rows(const Out<T> &y, const AttentionSizes &s, const AttentionTask<Config> &t,
+                                  int64_t rows, const Square<Config> &values) {
   HRM_UNROLL
   for (int i = 0; i < Config::kR; ++i) {
     const int64_t row = t.row + square_row<Config>() + i * Config::kSide;
@@ -201,8 +201,9 @@ __global__ void __launch_bounds__(Config::kThreads)
     attention_dkv_kernel(Out<T> dk, Out<T> dv, Heads<T> dy, Heads<T> q, Heads<T> k, Heads<T> v, In<float> lse,
                          In<float> delta, AttentionSizes s) {
   constexpr int kR = Config::kR, kSide = Config::kSide;
-  float *const left = shared_memory<float>(), *const right = left + Config::kTile, *const weights = right + Config::kTile,
-               *const row_lse = weights + Config::kTile, *const row_delta = row_lse + Config::kBq;
+  float *const left = shared_memory<float>(), *const right = left + Config::kTile,
+               *const weights = right + Config::kTile, *const row_lse = weights + Config::kTile,
+               *const row_delta = row_lse + Config::kBq;
   for (int64_t index = block_x(), n = AttentionTask<Config>::count(s, s.keys); index < n; index += n_blocks()) {
     const auto t = AttentionTask<Config>::of(s, s.keys, index);
     const int64_t dy0 = dy.begin(t.b, t.h), q0 = q.begin(t.b, t.h), k0 = k.begin(t.b, t.h), v0 = v.begin(t.b, t.h),

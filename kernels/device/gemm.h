@@ -1,8 +1,8 @@
 #pragma once
 // C = A B of every batch (+ bias) or C += A B, on float32 or bfloat16 with float sums. Transposes are strides; operands
-// whose rows or columns are contiguous and 16-byte aligned are copied asynchronously in vectors, others element by element.
-// Kernels: gemm_fma.h (float32), gemm_mma.h (bfloat16); kernels/gemm.cu chooses tiles. The order of the sums depends on
-// the shape only.
+// whose rows or columns are contiguous and 16-byte aligned are copied asynchronously in vectors, others element by
+// element. Kernels: gemm_fma.h (float32), gemm_mma.h (bfloat16); kernels/gemm.cu chooses tiles. The order of the sums
+// depends on the shape only.
 #include "core/shape.h"
 #include "cuda/stream.h"
 
@@ -42,7 +42,7 @@ size_t gemm_workspace_bytes(const GemmShape &shape);
 
 // T is float or BFloat16, R float or BFloat16. Empty results launch nothing; k = 0 gives the bias or 0.
 template <class T, class R>
-void gemm(const char *op, cuda::Stream &stream, const GemmShape &shape, const GemmOperand<T> &a, const GemmOperand<T> &b,
-          const GemmResult<R> &c, const GemmOptions<T> &options = {});
+void gemm(const char *op, cuda::Stream &stream, const GemmShape &shape, const GemmOperand<T> &a,
+          const GemmOperand<T> &b, const GemmResult<R> &c, const GemmOptions<T> &options = {});
 
 } // namespace hrm::device

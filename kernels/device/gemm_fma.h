@@ -1,7 +1,8 @@
 #pragma once
-// Products in float32. Each block computes kM x kN results, each thread kRm x kRn of them in registers; tiles of A and B
-// pass through shared memory, the next one on its way while this one is used. 2 m n k FLOPs, reads (m k n / kN + k n m / kM)
-// numbers through the second-level cache; bound by the FMA units from 128 x 128 tiles on, by shared memory below.
+// Products in float32. Each block computes kM x kN results, each thread kRm x kRn of them in registers; tiles of A and
+// B pass through shared memory, the next one on its way while this one is used. 2 m n k FLOPs, reads (m k n / kN + k n
+// m / kM) numbers through the second-level cache; bound by the FMA units from 128 x 128 tiles on, by shared memory
+// below.
 #include "device/gemm_tile.h"
 
 namespace hrm::device {
@@ -10,11 +11,12 @@ template <int kM_, int kN_, int kK_, int kRm_, int kRn_> struct FmaConfig {
   static constexpr int kM = kM_, kN = kN_, kK = kK_, kRm = kRm_, kRn = kRn_, kStages = 2;
   // Of threads: kRows x kCols, a warp is 4 x 8 of them.
   static constexpr int kRows = kM / kRm, kCols = kN / kRn, kThreads = kRows * kCols;
-  static_assert(kRows % 4 == 0 && kCols % 8 == 0 && kRm % 4 == 0 && kRn % 4 == 0 && kK % 4 == 0, "whole warps and vectors");
+  static_assert(kRows % 4 == 0 && kCols % 8 == 0 && kRm % 4 == 0 && kRn % 4 == 0 && kK % 4 == 0,
+                "whole warps and vectors");
 };
 
-// Which of a tile's rows thread t of kThreadRows holds as its i-th: neighbours where k is contiguous (their reads fall into
-// different banks), runs of 4 otherwise.
+// Which of a tile's rows thread t of kThreadRows holds as its i-th: neighbours where k is contiguous (their reads fall
+// into different banks), runs of 4 otherwise.
 template <bool kAlongK, int kThreadRows> HRM_HD int fma_row(int t, int i) {
   return kAlongK ? t + i * kThreadRows : i / 4 * (4 * kThreadRows) + t * 4 + i % 4;
 }
@@ -25,8 +27,7 @@ __device__ inline void read_rows(float (&x)[2][kR], const float *tile, int t, in
   if constexpr (kAlongK) {
     HRM_UNROLL
     for (int i = 0; i < kR; ++i) {
-      const auto pair =
-          *reinterpret_cast<const Vec<float, 2> *>(tile + Tile::at(fma_row<true, kThreadRows>(t, i), k));
+      const auto pair = *reinterpret_cast<const Vec<float, 2> *>(tile + Tile::at(fma_row<true, kThreadRows>(t, i), k));
       x[0][i] = pair[0];
       x[1][i] = pair[1];
     }

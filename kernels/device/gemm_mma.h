@@ -1,8 +1,8 @@
 #pragma once
 // Products of bfloat16 on tensor cores (sm_80 on). Each block computes kM x kN results, each warp kWm x kWn of them as
-// 16 x 8 fragments in registers; kStages steps of A and B are in shared memory or on their way there. 2 m n k FLOPs, reads
-// 2 (m k n / kN + k n m / kM) bytes through the second-level cache; bound by mma.sync's rate (about 2/3 of what wgmma
-// reaches on sm_90) where 128 x 128 tiles fill the device.
+// 16 x 8 fragments in registers; kStages steps of A and B are in shared memory or on their way there. 2 m n k FLOPs,
+// reads 2 (m k n / kN + k n m / kM) bytes through the second-level cache; bound by mma.sync's rate (about 2/3 of what
+// wgmma reaches on sm_90) where 128 x 128 tiles fill the device.
 #include "device/gemm_tile.h"
 #include "device/mma.h"
 

@@ -30,8 +30,8 @@ struct GemmWork {
   HRM_HD int64_t total() const { return m_tiles * n_tiles * batches.size * splits; }
 };
 
-// Where the index-th tile of a launch begins. Tiles that run at the same time lie in a square of the result, so that they
-// share operands in the second-level cache.
+// Where the index-th tile of a launch begins. Tiles that run at the same time lie in a square of the result, so that
+// they share operands in the second-level cache.
 struct GemmTile {
   int64_t row, col, k_begin, k_end;
   int64_t a, b, c;
@@ -57,8 +57,8 @@ struct GemmTile {
   }
 };
 
-// A tile [kRows, kDepth] of an operand in shared memory, k contiguous (kAlongK) or rows. Padded by 16 bytes a line: what
-// the lanes of a warp read at once lies in different banks.
+// A tile [kRows, kDepth] of an operand in shared memory, k contiguous (kAlongK) or rows. Padded by 16 bytes a line:
+// what the lanes of a warp read at once lies in different banks.
 template <class T, int kRows, int kDepth, bool kAlongK> struct SharedTile {
   static constexpr int kVector = 16 / sizeof(T);
   static constexpr int kStride = (kAlongK ? kDepth : kRows) + kVector;
@@ -74,7 +74,7 @@ template <class T, int kRows, int kDepth, bool kAlongK> struct SharedTile {
     constexpr int kChunks = kRows * kDepth / kVector, kLine = (kAlongK ? kDepth : kRows) / kVector;
     const int64_t fast = kAlongK ? s.k : s.row, slow = kAlongK ? s.row : s.k;
     const int64_t n_fast = kAlongK ? n_k : n_rows, n_slow = kAlongK ? n_rows : n_k;
-    HRM_UNROLL
+    HRM_UNROLL_TWO
     for (int pass = 0; pass < (kChunks + kThreadCount - 1) / kThreadCount; ++pass) {
       const int chunk = pass * kThreadCount + thread_x();
       if (kChunks % kThreadCount != 0 && chunk >= kChunks)
@@ -100,8 +100,8 @@ template <class Config, class T, bool kAlongA, bool kAlongB> struct GemmStage {
   static constexpr size_t kBytes = sizeof(T) * kSize * Config::kStages;
 };
 
-// compute(a, b) for every step of Config::kK along the tile's part of k, kStages - 1 steps of copies ahead of it. Ends with
-// a barrier: shared memory may be used again.
+// compute(a, b) for every step of Config::kK along the tile's part of k, kStages - 1 steps of copies ahead of it. Ends
+// with a barrier: shared memory may be used again.
 template <class Config, class T, bool kAlongA, bool kAlongB, class Compute>
 __device__ inline void for_each_step(const In<T> &a, const In<T> &b, const GemmWork &w, const GemmTile &t,
                                      Compute &&compute) {
@@ -113,7 +113,8 @@ __device__ inline void for_each_step(const In<T> &a, const In<T> &b, const GemmW
     if (step < steps) {
       T *const stage = shared + step % kStages * Stage::kSize;
       const int64_t k = t.k_begin + step * Config::kK;
-      Stage::A::template load<Config::kThreads>(stage, a, t.a + t.row * w.a.row + k * w.a.k, w.a, w.m - t.row, t.k_end - k);
+      Stage::A::template load<Config::kThreads>(stage, a, t.a + t.row * w.a.row + k * w.a.k, w.a, w.m - t.row,
+                                                t.k_end - k);
       Stage::B::template load<Config::kThreads>(stage + Stage::A::kSize, b, t.b + t.col * w.b.row + k * w.b.k, w.b,
                                                 w.n - t.col, t.k_end - k);
     }

@@ -1,11 +1,12 @@
 #pragma once
-// Tensor-core products of one warp and the loads that bring their operands from shared memory: D[16, 8] += A[16, 16] B[16, 8]
-// in bfloat16 with float sums. Which lane holds which element is the PTX ISA's (mma.m16n8k16, ldmatrix); with
+// Tensor-core products of one warp and the loads that bring their operands from shared memory: D[16, 8] += A[16, 16]
+// B[16, 8] in bfloat16 with float sums. Which lane holds which element is the PTX ISA's (mma.m16n8k16, ldmatrix); with
 // g = lane / 4 and t = lane % 4, two elements a register:
 //   A  register 0: row g, k 2t..2t+1      1: row g+8, k 2t..      2: row g, k 2t+8..      3: row g+8, k 2t+8..
 //   B  register 0: k 2t..2t+1, column g   1: k 2t+8.., column g
 //   D  0, 1: row g, columns 2t, 2t+1      2, 3: row g+8, the same columns
-// Needs sm_80. In the simulation the lanes exchange their registers, so that a wrong layout gives wrong numbers there too.
+// Needs sm_80. In the simulation the lanes exchange their registers, so that a wrong layout gives wrong numbers there
+// too.
 #include "device/device.h"
 
 namespace hrm::device {
@@ -61,8 +62,8 @@ inline void mma(FragmentD &d, const FragmentA &a, const FragmentB &b) {
     d.v[i] = sums[i];
 }
 
-// Four 8 x 8 matrices of bfloat16: lanes 8 i .. 8 i + 7 say where the rows of matrix i are (16-byte aligned); register i
-// takes of it row g, columns 2t and 2t+1; transposed: rows 2t and 2t+1 of column g.
+// Four 8 x 8 matrices of bfloat16: lanes 8 i .. 8 i + 7 say where the rows of matrix i are (16-byte aligned); register
+// i takes of it row g, columns 2t and 2t+1; transposed: rows 2t and 2t+1 of column g.
 template <bool transposed> inline void load_matrices(uint32_t (&r)[4], const BFloat16 *row) {
   if (reinterpret_cast<uintptr_t>(row) % 16 != 0)
     simt::fault("load_matrices: a row is not aligned to 16 bytes");
@@ -79,9 +80,10 @@ template <bool transposed> inline void load_matrices(uint32_t (&r)[4], const BFl
 #else
 
 __device__ __forceinline__ void mma(FragmentD &d, const FragmentA &a, const FragmentB &b) {
-  asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};\n"
-               : "+f"(d.v[0]), "+f"(d.v[1]), "+f"(d.v[2]), "+f"(d.v[3])
-               : "r"(a.r[0]), "r"(a.r[1]), "r"(a.r[2]), "r"(a.r[3]), "r"(b.r[0]), "r"(b.r[1]));
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};\n"
+      : "+f"(d.v[0]), "+f"(d.v[1]), "+f"(d.v[2]), "+f"(d.v[3])
+      : "r"(a.r[0]), "r"(a.r[1]), "r"(a.r[2]), "r"(a.r[3]), "r"(b.r[0]), "r"(b.r[1]));
 }
 
 template <bool transposed> __device__ __forceinline__ void load_matrices(uint32_t (&r)[4], const BFloat16 *row) {

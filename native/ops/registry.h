@@ -36,7 +36,7 @@ const std::vector<ViewEntry> &view_registry();
   void name(Call &call);                                                                                               \
   }                                                                                                                    \
   namespace cuda {                                                                                                     \
-  extern const GpuOp name __attribute__((weak));                                                                                             \
+  extern const GpuOp name;                                                                                             \
   }
 #define HRM_VIEW(name)                                                                                                 \
   namespace views {                                                                                                    \

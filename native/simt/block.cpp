@@ -123,6 +123,9 @@ void release() {
     for (auto it = begin; it != end; ++it)
       if ((*it)->state != State::kAtExchange || !same((*it)->site, (*at)->site))
         return fail_meeting(**at, **it, "divergence in a warp");
+    // Not every warp goes on at once: they drift apart as on a device, and a barrier missing between them shows.
+    if (progress && next_random() % 2 == 0)
+      continue;
     if (last - first < static_cast<size_t>(kWarp))
       return fail_meeting(**at, **at, "an exchange in a warp that has not 32 threads");
     for (size_t i = first; i < last; ++i) {

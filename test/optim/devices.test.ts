@@ -76,7 +76,7 @@ eachDevice('updates', (device) => {
       expect(() => {
         signSgd_(weights, rows, filled([ids.length, 150], 'g', device), scalars(device), { weightDecay: 0.5 });
         weights.dataSync();
-      }).toThrow(new RegExp(`s(ign_sgd|ignSgd_): .*, got ${bad}`));
+      }).toThrow(new RegExp(`got ${bad}`));
       expect(values([weights])).toEqual(before);
     }
   });
