@@ -1,6 +1,8 @@
 // npm run build: the addon (cmake-js, or node-gyp with --gyp), the op types generated from it, TypeScript, the viewer's page.
 //   --if-needed  skip what is up to date      --tests  also compile tests and benches to dist-test/
 //   --gyp        build with node-gyp          --sanitize  AddressSanitizer and UBSan (build-asan/)
+//   --cuda       with the CUDA backend (needs nvcc, takes minutes); --cuda=90a,80: only for these architectures
+//   --simt       also the tests' addon: the CUDA backend over simulated threads (build/Release/hrm_simt.node)
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -12,11 +14,16 @@ import { buildPage, PAGE_OUT, PAGE_SOURCES } from './page.mjs';
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 process.chdir(root);
 const require = createRequire(import.meta.url);
-const flags = new Set(process.argv.slice(2));
-const known = new Set(['--if-needed', '--tests', '--gyp', '--sanitize', '--native-only']);
+const cudaFlag = /^--cuda(?:=([0-9a-z-]+(?:,[0-9a-z-]+)*))?$/;
+const cuda = process.argv
+  .slice(2)
+  .map((flag) => cudaFlag.exec(flag))
+  .find(Boolean);
+const flags = new Set(process.argv.slice(2).filter((flag) => !cudaFlag.test(flag)));
+const known = new Set(['--if-needed', '--tests', '--gyp', '--sanitize', '--native-only', '--simt']);
 for (const flag of flags) {
   if (!known.has(flag)) {
-    console.error(`build: unknown flag ${flag}; known: ${[...known].join(' ')}`);
+    console.error(`build: unknown flag ${flag}; known: ${[...known].join(' ')} --cuda[=ARCH,ARCH]`);
     process.exit(2);
   }
 }
@@ -49,8 +56,8 @@ const outDir = flags.has('--sanitize') ? 'build-asan' : flags.has('--gyp') ? 'bu
 const addon = flags.has('--gyp') ? 'build-gyp/Release/hrm.node' : `${outDir}/Release/hrm.node`;
 
 function buildNative() {
-  const stale = newest('native', 'kernels', 'CMakeLists.txt', 'binding.gyp') > newest(addon);
-  if (flags.has('--if-needed') && !stale) return;
+  const sources = newest('native', 'kernels', 'CMakeLists.txt', 'binding.gyp');
+  if (flags.has('--if-needed') && sources <= newest(addon)) return;
   console.log(`building the addon (${addon}) ...`);
   const jobs = String(availableParallelism());
   if (flags.has('--gyp')) {
@@ -69,8 +76,20 @@ function buildNative() {
   const cmakeJs = require.resolve('cmake-js/bin/cmake-js');
   const args = [cmakeJs, 'compile', '--out', outDir, '--parallel', jobs];
   if (flags.has('--sanitize')) args.push('--CDHRM_SANITIZE=ON');
+  if (cuda) args.push('--CDHRM_CUDA=ON');
+  if (cuda?.[1]) args.push(`--CDCMAKE_CUDA_ARCHITECTURES=${cuda[1].replaceAll(',', ';')}`);
   const seconds = run(process.execPath, args);
   console.log(`  cmake-js: ${seconds} s`);
+}
+
+/** After the addon, whose configuration it shares. */
+function buildSimt() {
+  const file = 'build/Release/hrm_simt.node';
+  if (flags.has('--if-needed') && newest('native', 'kernels', 'CMakeLists.txt') <= newest(file)) return;
+  console.log(`building the tests' addon (${file}) ...`);
+  const args = ['--build', 'build', '--config', 'Release', '--target', 'hrm_simt_addon'];
+  const seconds = run('cmake', [...args, '--parallel', String(availableParallelism())]);
+  console.log(`  cmake: ${seconds} s`);
 }
 
 function linkInto(folder, name) {
@@ -114,6 +133,7 @@ async function compilePage() {
 }
 
 buildNative();
+if (flags.has('--simt')) buildSimt();
 if (!flags.has('--native-only') && !flags.has('--sanitize')) {
   generateTypes();
   compile('tsconfig.build.json', 'dist');

@@ -1,10 +1,11 @@
 import './ops/methods';
 
 export * from './error';
-export { memory, resetPeakMemory, trimMemory, setMemoryLimit, setNumThreads, getNumThreads } from './native/runtime';
+export { memory, resetPeakMemory, synchronize, trimMemory, setMemoryLimit, setNumThreads, getNumThreads } from './native/runtime';
 export type { MemoryInfo } from './native/runtime';
 export { setLeakMode, liveTensors, type LiveTensor } from './tensor/lifetime';
 export type { DataArray, DType } from './tensor/dtype';
+export type { Device } from './native/device';
 export { withoutHostReads } from './tensor/host_reads';
 export { tensor, full, zeros, ones, type NestedArray, type TensorData, type TensorOptions } from './tensor/create';
 export { Tensor } from './tensor/tensor';

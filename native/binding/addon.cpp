@@ -18,11 +18,18 @@ EnvState &state_of(napi_env env, napi_callback_info info, size_t *argc, napi_val
   return *static_cast<EnvState *>(data);
 }
 
+// The device of an optional first argument: 0 and undefined are the CPU, n + 1 the accelerator of index n.
+Device device_argument(napi_env env, size_t argc, napi_value value, const char *name) {
+  const int number = argc == 0 ? 0 : static_cast<int>(to_int(env, value, name, "device", 0, 64));
+  return number == 0 ? Device{} : Device{DeviceKind::kGpu, number - 1};
+}
+
 napi_value memory(napi_env env, napi_callback_info info) {
   return guarded(env, [&] {
-    size_t argc = 0;
-    EnvState &state = state_of(env, info, &argc, nullptr);
-    const Allocator &allocator = state.context.allocator;
+    size_t argc = 1;
+    napi_value argv[1];
+    EnvState &state = state_of(env, info, &argc, argv);
+    const Allocator &allocator = state.context.allocator_of(device_argument(env, argc, argv[0], "memory"));
     napi_value result;
     check(napi_create_object(env, &result), "create object");
     set_number(env, result, "liveBytes", static_cast<double>(allocator.live()));
@@ -37,17 +44,50 @@ napi_value memory(napi_env env, napi_callback_info info) {
 
 napi_value reset_peak(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
-    size_t argc = 0;
-    state_of(env, info, &argc, nullptr).context.allocator.reset_peak();
+    size_t argc = 1;
+    napi_value argv[1];
+    EnvState &state = state_of(env, info, &argc, argv);
+    state.context.allocator_of(device_argument(env, argc, argv[0], "resetPeakMemory")).reset_peak();
     return nullptr;
   });
 }
 
 napi_value trim_memory(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
-    size_t argc = 0;
-    state_of(env, info, &argc, nullptr).context.allocator.trim();
+    size_t argc = 1;
+    napi_value argv[1];
+    EnvState &state = state_of(env, info, &argc, argv);
+    state.context.allocator_of(device_argument(env, argc, argv[0], "trimMemory")).trim();
     return nullptr;
+  });
+}
+
+// synchronize(device): waits for the device; errors of its kernels come out here
+napi_value synchronize(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    size_t argc = 1;
+    napi_value argv[1];
+    EnvState &state = state_of(env, info, &argc, argv);
+    const Device device = device_argument(env, argc, argv[0], "synchronize");
+    if (device.is_gpu())
+      state.context.gpu(device.index).synchronize();
+    return nullptr;
+  });
+}
+
+// gpu() -> {name, count, missing}: the kind of accelerator in this addon
+napi_value gpu_info(napi_env env, napi_callback_info info) {
+  return guarded(env, [&] {
+    size_t argc = 0;
+    state_of(env, info, &argc, nullptr);
+    const GpuState gpu = gpu_state();
+    napi_value result, none;
+    check(napi_create_object(env, &result), "create object");
+    check(napi_get_null(env, &none), "null");
+    set_named(env, result, "name", gpu_name() ? from_string(env, gpu_name()) : none);
+    set_number(env, result, "count", gpu.count);
+    set_named(env, result, "missing", gpu.missing.empty() ? none : from_string(env, gpu.missing.c_str()));
+    return result;
   });
 }
 
@@ -151,6 +191,8 @@ napi_value init(napi_env env, napi_value exports) {
         {"memory", memory},
         {"resetPeak", reset_peak},
         {"trimMemory", trim_memory},
+        {"synchronize", synchronize},
+        {"gpu", gpu_info},
         {"setMemoryLimit", set_memory_limit},
         {"setNumThreads", set_num_threads},
         {"getNumThreads", get_num_threads},

@@ -127,8 +127,10 @@ struct EnvState {
   int64_t reported_bytes = 0;
 
   void report_memory(node_api_basic_env env) {
-    const int64_t total_bytes =
-        static_cast<int64_t>(context.allocator.live()) + static_cast<int64_t>(handles.count()) * kHandleBytes;
+    size_t live = context.allocator.live();
+    for (const std::unique_ptr<Gpu> &gpu : context.gpus)
+      live += gpu ? gpu->allocator().live() : 0;
+    const int64_t total_bytes = static_cast<int64_t>(live) + static_cast<int64_t>(handles.count()) * kHandleBytes;
     const int64_t delta = total_bytes - reported_bytes;
     if (delta > kReportStep || delta < -kReportStep) {
       // Before the call: it may collect, and the finalizers that run in it report too. Seeing the old figure they would

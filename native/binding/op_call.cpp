@@ -23,10 +23,49 @@ const Tensor *temporary(EnvState &state, Tensor tensor) {
   return &state.temporaries.back();
 }
 
-Tensor converted(EnvState &state, const Tensor &source, DType dtype) {
-  Tensor result = Tensor::empty(state.context.allocator, dtype, source.shape);
-  cpu::convert(state.context, source, result);
-  return result;
+// The one device of a call: that of its tensors. A scalar of the CPU goes where the others are, as in PyTorch.
+Device device_of(const EnvState &state, const Schema &schema, const char *op) {
+  if (state.context.gpus.empty())
+    return {};
+  const Args &args = state.args;
+  const Tensor *first = nullptr;
+  const auto each = [&](auto &&visit) {
+    size_t index = 0;
+    for (size_t slot = 0; slot < schema.inputs.size(); ++slot)
+      for (int i = 0; i < args.count(static_cast<int>(slot)); ++i, ++index)
+        visit(schema.inputs[slot], *args.tensors()[index]);
+  };
+  each([&](const ArgSpec &, const Tensor &t) {
+    if (t.device().is_gpu() && first == nullptr)
+      first = &t;
+  });
+  if (first == nullptr)
+    return {};
+  const Device device = first->device();
+  each([&](const ArgSpec &spec, const Tensor &t) {
+    const bool moves = !t.device().is_gpu() && t.shape.rank == 0 && !spec.mutated;
+    if (t.device() != device && !moves)
+      fail(Code::kDevice, op, ": all tensors must be on one device, ", spec.name, " is on ", t.device(),
+           ", another on ", device, "; move it with to()");
+  });
+  return device;
+}
+
+double scalar_value(const Tensor &t) {
+  return dispatch_all(t.dtype, [&](auto tag) { return static_cast<double>(*t.data<typename decltype(tag)::type>()); });
+}
+
+// Brings the CPU's scalars to the device, by value: no copy that a captured graph would have to repeat.
+void move_scalars(EnvState &state, Device device) {
+  for (const Tensor *&t : state.args.tensors()) {
+    if (t->device().is_gpu())
+      continue;
+    Gpu &gpu = state.context.gpu(device.index);
+    const DType dtype = t->dtype == DType::kF64 ? DType::kF32 : t->dtype;
+    Tensor moved = Tensor::empty(gpu.allocator(), dtype, t->shape);
+    gpu.fill(moved, scalar_value(*t));
+    t = temporary(state, std::move(moved));
+  }
 }
 
 void read_inputs(napi_env env, EnvState &state, const Schema &schema, const char *op, const napi_value *argv) {
@@ -52,8 +91,10 @@ void read_inputs(napi_env env, EnvState &state, const Schema &schema, const char
 }
 
 // After this, kernels see what their schema promises: one dtype (if the op promotes) and contiguous memory.
-void normalize_inputs(EnvState &state, const Schema &schema, const char *op) {
+void normalize_inputs(EnvState &state, const Schema &schema, const char *op, Device device) {
   Args &args = state.args;
+  if (device.is_gpu())
+    move_scalars(state, device);
   DType common = DType::kBool;
   if (schema.promotion != Promotion::kNone) {
     for (const Tensor *t : args.tensors())
@@ -134,9 +175,15 @@ void separate_inputs(EnvState &state, const Schema &schema, const char *op) {
 
 void run(EnvState &state, const OpFunction &function, const void *attrs, const Tensor *target) {
   const OpEntry &op = *function.op;
-  normalize_inputs(state, op.schema, op.name);
+  const Device device = device_of(state, op.schema, op.name);
+  if (device.is_gpu() && op.gpu == nullptr)
+    fail(Code::kDevice, op.name, ": runs on the CPU only, got a tensor on ", device);
+  normalize_inputs(state, op.schema, op.name, device);
   separate_inputs(state, op.schema, op.name);
   Plan plan = op.schema.rule(state.args, attrs);
+  if (device.is_gpu())
+    plan.workspace_bytes = op.gpu->workspace_bytes ? op.gpu->workspace_bytes(state.args, attrs) : 0;
+  Allocator &allocator = state.context.allocator_of(device);
   state.outputs.clear();
   if (target != nullptr) {
     const Meta &meta = plan.outputs[0];
@@ -152,12 +199,14 @@ void run(EnvState &state, const OpFunction &function, const void *attrs, const T
         t = temporary(state, converted(state, *t, t->dtype));
     state.outputs.push_back(*target);
   } else {
-    for (const Meta &meta : plan.outputs)
-      state.outputs.push_back(Tensor::empty(state.context.allocator, meta.dtype, meta.shape));
+    for (const Meta &meta : plan.outputs) {
+      require_dtype_of_device(op.name, meta.dtype, device);
+      state.outputs.push_back(Tensor::empty(allocator, meta.dtype, meta.shape));
+    }
   }
   StorageRef scratch;
   if (plan.workspace_bytes > 0)
-    scratch = StorageRef(new Storage(state.context.allocator, plan.workspace_bytes));
+    scratch = StorageRef(new Storage(allocator, plan.workspace_bytes));
   // Versions rise before the kernel runs: a kernel that throws half way has still changed the data.
   for (size_t slot = 0; slot < op.schema.inputs.size(); ++slot)
     if (op.schema.inputs[slot].mutated)
@@ -165,8 +214,10 @@ void run(EnvState &state, const OpFunction &function, const void *attrs, const T
         state.args.at(static_cast<int>(slot), i).storage->begin_write();
   if (target != nullptr)
     target->storage->begin_write();
-  Call call{state.args, state.outputs, scratch ? scratch->data() : nullptr, state.context, attrs};
-  op.cpu(call);
+  Gpu *gpu = device.is_gpu() ? &state.context.gpu(device.index) : nullptr;
+  Call call{op.name, state.args,    state.outputs, scratch ? scratch->data() : nullptr,
+            scratch, state.context, gpu,           attrs};
+  (gpu ? op.gpu->run : op.cpu)(call);
 }
 
 Tensor run_view(EnvState &state, const ViewEntry &view, const Tensor &input, const void *attrs) {
@@ -296,6 +347,21 @@ napi_value describe(napi_env env, const OpEntry &op) {
 }
 
 } // namespace
+
+Tensor converted(EnvState &state, const Tensor &source, DType dtype) {
+  const Device device = source.device();
+  Tensor result = Tensor::empty(state.context.allocator_of(device), dtype, source.shape);
+  if (device.is_gpu())
+    state.context.gpu(device.index).convert(source, result);
+  else
+    cpu::convert(state.context, source, result);
+  return result;
+}
+
+void require_dtype_of_device(const char *op, DType dtype, Device device) {
+  if (dtype == DType::kF64 && device.is_gpu())
+    fail(Code::kDType, op, ": float64 tensors live on the CPU only, got one for ", device);
+}
 
 void attach(napi_env env, EnvState &state, napi_value owner, uint64_t id) {
   check(napi_add_finalizer(env, owner, reinterpret_cast<void *>(static_cast<uintptr_t>(id)), release_handle, &state,

@@ -12,6 +12,10 @@ void export_ops(napi_env env, EnvState &state, napi_value exports);
 napi_value own(napi_env env, EnvState &state, napi_value owner, Tensor tensor);
 void attach(napi_env env, EnvState &state, napi_value owner, uint64_t id);
 
+// A contiguous copy on the same device, cast as `cast` does.
+Tensor converted(EnvState &state, const Tensor &source, DType dtype);
+void require_dtype_of_device(const char *op, DType dtype, Device device);
+
 // Runs f and turns whatever it throws into a pending JavaScript error with a `code`; TypeScript makes it a typed one.
 template <class F> napi_value guarded(napi_env env, F &&f) {
   const char *code = "HRM_NATIVE";

@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "binding/convert.h"
@@ -36,6 +37,9 @@ struct Read {
 
   napi_env env;
   Tensor source;
+  // Of a tensor on an accelerator: the copy that was ordered; what came of it.
+  std::unique_ptr<Download> download;
+  std::string failure;
   void *target;
   size_t n_bytes;
   bool is_reading = false;
@@ -47,14 +51,29 @@ struct Read {
 void execute(napi_env, void *data) {
   auto *read = static_cast<Read *>(data);
   // An empty typed array may have no memory at all.
-  if (read->n_bytes > 0)
-    std::memcpy(read->target, read->source.raw(), read->n_bytes);
+  if (read->n_bytes > 0) {
+    try {
+      if (read->download)
+        read->download->finish(read->target);
+      else
+        std::memcpy(read->target, read->source.raw(), read->n_bytes);
+    } catch (const std::exception &error) {
+      read->failure = error.what();
+    }
+  }
   read->end();
 }
 
 void complete(napi_env env, napi_status, void *data) {
   const std::unique_ptr<Read> read(static_cast<Read *>(data));
-  napi_value undefined;
+  napi_value undefined, code, message, error;
+  if (!read->failure.empty()) {
+    if (napi_create_string_utf8(env, code_name(Code::kDevice), NAPI_AUTO_LENGTH, &code) == napi_ok &&
+        napi_create_string_utf8(env, read->failure.c_str(), NAPI_AUTO_LENGTH, &message) == napi_ok &&
+        napi_create_error(env, code, message, &error) == napi_ok)
+      napi_reject_deferred(env, read->deferred, error);
+    return;
+  }
   if (napi_get_undefined(env, &undefined) == napi_ok)
     napi_resolve_deferred(env, read->deferred, undefined);
 }
@@ -73,6 +92,9 @@ napi_value read_async(napi_env env, napi_callback_info info) {
     auto read = std::make_unique<Read>(env);
     read->source = contiguous_copy(state, to_tensor(env, state, argv[0], "readAsync", "tensor"));
     read->target = view_bytes(env, argv[1], "readAsync", read->source, &read->n_bytes);
+    const Device device = read->source.device();
+    if (device.is_gpu() && read->n_bytes > 0)
+      read->download = state.context.gpu(device.index).download(read->source.raw(), read->n_bytes);
     napi_value promise, name = from_string(env, "hrm.data");
     check(napi_create_async_work(env, nullptr, name, execute, complete, read.get(), &read->work), "async work");
     check(napi_create_reference(env, argv[1], 1, &read->target_ref), "reference");

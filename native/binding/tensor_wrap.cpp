@@ -25,14 +25,74 @@ template <size_t N> struct Arguments {
   napi_value operator[](size_t i) const { return values[i]; }
 };
 
-// empty(owner, dtype, shape) -> id, contents unspecified
+// Devices cross the boundary as numbers: 0 is the CPU, n + 1 the accelerator of index n.
+constexpr int kMaxDevice = 64;
+Device to_device(napi_env env, napi_value value, const char *op) {
+  const int number = static_cast<int>(to_int(env, value, op, "device", 0, kMaxDevice));
+  return number == 0 ? Device{} : Device{DeviceKind::kGpu, number - 1};
+}
+
+// empty(owner, dtype, shape, device) -> id, contents unspecified
 napi_value empty(napi_env env, napi_callback_info info) {
   return guarded(env, [&] {
-    const Arguments<3> args(env, info, "empty");
+    const Arguments<4> args(env, info, "empty");
     EnvState &state = *args.state;
     const DType dtype = to_dtype(env, args[1], "empty", "dtype");
+    const Device device = to_device(env, args[3], "empty");
+    require_dtype_of_device("empty", dtype, device);
     return own(env, state, args[0],
-               Tensor::empty(state.context.allocator, dtype, to_dims(env, args[2], "empty", "shape")));
+               Tensor::empty(state.context.allocator_of(device), dtype, to_dims(env, args[2], "empty", "shape")));
+  });
+}
+
+void upload(EnvState &state, const void *data, const Tensor &target, size_t n_bytes) {
+  if (n_bytes == 0)
+    return;
+  if (target.device().is_gpu())
+    state.context.gpu(target.device().index).upload(data, target.raw(), n_bytes);
+  else
+    std::memcpy(target.raw(), data, n_bytes);
+}
+
+void download(EnvState &state, const Tensor &source, void *target, size_t n_bytes) {
+  if (n_bytes == 0)
+    return;
+  if (source.device().is_gpu())
+    state.context.gpu(source.device().index).download(source.raw(), n_bytes)->finish(target);
+  else
+    std::memcpy(target, source.raw(), n_bytes);
+}
+
+// toDevice(owner, id, device) -> id of a contiguous copy there
+napi_value copy_to_device(napi_env env, napi_callback_info info) {
+  return guarded(env, [&] {
+    const Arguments<3> args(env, info, "toDevice");
+    EnvState &state = *args.state;
+    const Tensor source = contiguous_copy(state, to_tensor(env, state, args[1], "toDevice", "tensor"));
+    const Device device = to_device(env, args[2], "to");
+    require_dtype_of_device("to", source.dtype, device);
+    Tensor target = Tensor::empty(state.context.allocator_of(device), source.dtype, source.shape);
+    const size_t n_bytes = static_cast<size_t>(source.size()) * item_size(source.dtype);
+    if (!source.device().is_gpu()) {
+      upload(state, source.raw(), target, n_bytes);
+    } else if (!device.is_gpu()) {
+      download(state, source, target.raw(), n_bytes);
+    } else if (device == source.device()) {
+      state.context.gpu(device.index).convert(source, target);
+    } else {
+      std::vector<char> host(n_bytes);
+      download(state, source, host.data(), n_bytes);
+      upload(state, host.data(), target, n_bytes);
+    }
+    return own(env, state, args[0], std::move(target));
+  });
+}
+
+napi_value device(napi_env env, napi_callback_info info) {
+  return guarded(env, [&] {
+    const Arguments<1> args(env, info, "device");
+    const Device device = to_tensor(env, *args.state, args[0], "device", "tensor").device();
+    return from_double(env, device.is_gpu() ? device.index + 1 : 0);
   });
 }
 
@@ -47,8 +107,7 @@ napi_value write(napi_env env, napi_callback_info info) {
       fail(Code::kShape, "write: the tensor must be contiguous, got shape ", tensor.shape, " with strides ",
            tensor.strides);
     tensor.storage->begin_write();
-    if (n_bytes > 0)
-      std::memcpy(tensor.raw(), data, n_bytes);
+    upload(*args.state, data, tensor, n_bytes);
     return nullptr;
   });
 }
@@ -60,8 +119,7 @@ napi_value read(napi_env env, napi_callback_info info) {
     const Tensor tensor = contiguous_copy(*args.state, to_tensor(env, *args.state, args[0], "read", "tensor"));
     size_t n_bytes;
     void *target = view_bytes(env, args[1], "read", tensor, &n_bytes);
-    if (n_bytes > 0)
-      std::memcpy(target, tensor.raw(), n_bytes);
+    download(*args.state, tensor, target, n_bytes);
     return nullptr;
   });
 }
@@ -160,9 +218,7 @@ napi_value is_exclusive(napi_env env, napi_callback_info info) {
 Tensor contiguous_copy(EnvState &state, const Tensor &tensor) {
   if (tensor.contiguous())
     return tensor;
-  Tensor copy = Tensor::empty(state.context.allocator, tensor.dtype, tensor.shape);
-  cpu::convert(state.context, tensor, copy);
-  return copy;
+  return converted(state, tensor, tensor.dtype);
 }
 
 void *view_bytes(napi_env env, napi_value value, const char *op, const Tensor &tensor, size_t *n_bytes) {
@@ -203,6 +259,8 @@ void export_tensors(napi_env env, EnvState &state, napi_value exports) {
       {"shape", shape},
       {"strides", strides},
       {"dtype", dtype},
+      {"device", device},
+      {"toDevice", copy_to_device},
       {"version", version},
       {"isContiguous", is_contiguous},
       {"isLive", is_live},

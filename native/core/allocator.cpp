@@ -22,20 +22,24 @@ constexpr size_t kWindow = 8192;
 // loop with 80 MB live grew to 600 MB).
 constexpr size_t kMapBytes = size_t{256} << 10;
 
-void *system_allocate(size_t size) {
-  if (size < kMapBytes)
-    return std::aligned_alloc(kAlignment, size);
-  void *block = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  return block == MAP_FAILED ? nullptr : block;
-}
-
-void system_free(void *block, size_t size) {
-  if (size < kMapBytes)
-    std::free(block);
-  else
-    munmap(block, size);
-}
+class HostBlocks : public BlockSource {
+public:
+  void *allocate(size_t size) override {
+    if (size < kMapBytes)
+      return std::aligned_alloc(kAlignment, size);
+    void *block = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return block == MAP_FAILED ? nullptr : block;
+  }
+  void free(void *block, size_t size) override {
+    if (size < kMapBytes)
+      std::free(block);
+    else
+      munmap(block, size);
+  }
+};
 } // namespace
+
+Allocator::Allocator(size_t limit) : limit_(limit), source_(std::make_unique<HostBlocks>()) {}
 
 // Multiples of 64 up to 1 KiB, then eight classes per power of two: at most 12.5% lost.
 size_t Allocator::size_class(size_t n_bytes) {
@@ -44,6 +48,13 @@ size_t Allocator::size_class(size_t n_bytes) {
   const int log2 = 63 - __builtin_clzll(n_bytes - 1);
   const size_t step = (size_t{1} << log2) / 8;
   return (n_bytes + step - 1) / step * step;
+}
+
+std::string Allocator::of_device() const {
+  std::ostringstream out;
+  if (device_.is_gpu())
+    out << " on " << device_;
+  return out.str();
 }
 
 // Live and cached bytes that the pool may hold. The sixteenth is for blocks of classes that do not fit each other.
@@ -64,7 +75,8 @@ void Allocator::note_allocation() {
 
 void *Allocator::allocate(size_t n_bytes) {
   if (n_bytes > (SIZE_MAX >> 4))
-    fail(Code::kOutOfMemory, "cannot allocate ", n_bytes, " bytes: the memory limit is ", limit_, " bytes");
+    fail(Code::kOutOfMemory, "cannot allocate ", n_bytes, " bytes", of_device(), ": the memory limit is ", limit_,
+         " bytes");
   const size_t size = size_class(n_bytes);
   void *block = nullptr;
   if (live_ + size <= limit_) {
@@ -77,22 +89,23 @@ void *Allocator::allocate(size_t n_bytes) {
     } else {
       const size_t pool = pool_bytes();
       evict_down_to(pool > size ? pool - size : 0);
-      block = system_allocate(size);
+      block = source_->allocate(size);
       if (block == nullptr) {
         trim();
-        block = system_allocate(size);
+        block = source_->allocate(size);
       }
       if (block == nullptr)
-        fail(Code::kOutOfMemory, "cannot allocate ", n_bytes, " bytes: the system refused, with ", live_,
-             " bytes live, below the memory limit of ", limit_, " bytes");
+        fail(Code::kOutOfMemory, "cannot allocate ", n_bytes, " bytes", of_device(), ": the system refused, with ",
+             live_, " bytes live, below the memory limit of ", limit_, " bytes");
       ++system_allocations_;
     }
   }
   if (block == nullptr)
-    fail(Code::kOutOfMemory, "cannot allocate ", n_bytes, " bytes: ", live_, " bytes are live, the memory limit is ",
-         limit_, " bytes (setMemoryLimit)");
+    fail(Code::kOutOfMemory, "cannot allocate ", n_bytes, " bytes", of_device(), ": ", live_,
+         " bytes are live, the memory limit is ", limit_, " bytes (setMemoryLimit)");
   live_ += size;
   note_allocation();
+  source_->hand_out(block, size);
   return block;
 }
 
@@ -114,7 +127,7 @@ void Allocator::evict_down_to(size_t n_bytes) {
         oldest = it;
     auto &[size, list] = *oldest;
     while (!list.blocks.empty() && live_ + cached_ > n_bytes) {
-      system_free(list.blocks.back(), size);
+      source_->free(list.blocks.back(), size);
       list.blocks.pop_back();
       cached_ -= size;
     }

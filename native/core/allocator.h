@@ -1,18 +1,37 @@
 #pragma once
 #include <cstddef>
+#include <memory>
+#include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
+
+#include "core/device.h"
 
 namespace hrm {
 
-// Pooled host memory with a budget. One per environment, used on its JavaScript thread only.
+// Where an allocator's blocks come from: the system's memory or a device's.
+class BlockSource {
+public:
+  virtual ~BlockSource() = default;
+  // 64-byte aligned; null when it is refused.
+  virtual void *allocate(size_t n_bytes) = 0;
+  virtual void free(void *block, size_t n_bytes) = 0;
+  // Called for every block that is handed out, new or used before. Debugging sources spoil its contents.
+  virtual void hand_out(void *, size_t) {}
+};
+
+// Pooled memory of one device with a budget. One per environment, used on its JavaScript thread only.
 // Freed blocks are kept by size class and reused, as long as live and kept bytes together stay below what was live at
 // the recent peak (and a sixteenth, and never less than 64 MiB): a steady loop stops asking the system after its first
 // rounds, and the pool holds little more than the loop once needed. The budget is checked before asking the system,
 // because overcommit means that malloc alone cannot say no.
 class Allocator {
 public:
-  explicit Allocator(size_t limit) : limit_(limit) {}
+  // Of the host's memory.
+  explicit Allocator(size_t limit);
+  Allocator(size_t limit, Device device, std::unique_ptr<BlockSource> source)
+      : limit_(limit), device_(device), source_(std::move(source)) {}
   ~Allocator() { trim(); }
   Allocator(const Allocator &) = delete;
   Allocator &operator=(const Allocator &) = delete;
@@ -23,6 +42,7 @@ public:
   // Gives cached blocks back to the system.
   void trim();
 
+  Device device() const { return device_; }
   size_t live() const { return live_; }
   size_t cached() const { return cached_; }
   size_t peak() const { return peak_; }
@@ -39,12 +59,16 @@ private:
     size_t last_used = 0; // number of the allocation that took from it last
   };
 
+  // " on cuda:0", nothing for the host.
+  std::string of_device() const;
   static size_t size_class(size_t n_bytes);
   size_t pool_bytes() const;
   void evict_down_to(size_t n_bytes);
   void note_allocation();
 
   size_t limit_;
+  Device device_;
+  std::unique_ptr<BlockSource> source_;
   size_t live_ = 0, cached_ = 0, peak_ = 0, system_allocations_ = 0, allocations_ = 0;
   // Largest live_ in this window of allocations and in the one before.
   size_t window_peak_ = 0, previous_window_peak_ = 0;

@@ -41,6 +41,7 @@ public:
   }
   std::vector<std::unique_ptr<Derived>> &derived() { return derived_; }
   Allocator &allocator() { return allocator_; }
+  Device device() const { return allocator_.device(); }
 
   // Reads on other threads (Tensor.data()). A write waits until they have ended.
   void begin_read() { readers_.fetch_add(1, std::memory_order_relaxed); }
@@ -94,6 +95,7 @@ struct Tensor {
   Dims strides;
   int64_t offset = 0;
 
+  Device device() const { return storage->device(); }
   int64_t size() const {
     int64_t n = 1;
     for (int64_t d : shape)

@@ -1,42 +1,18 @@
 #include "ops/cast.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
-#include <limits>
 #include <type_traits>
 
 #include "cpu/strided.h"
+#include "numerics/cast.h"
 #include "ops/registry.h"
 
 namespace hrm {
 
 namespace {
 
-template <class To, class From> To cast_value(From value) {
-  if constexpr (std::is_same_v<To, From>) {
-    return value;
-  } else if constexpr (std::is_same_v<To, bool>) {
-    if constexpr (std::is_same_v<From, BFloat16>)
-      return static_cast<float>(value) != 0.0f;
-    else
-      return value != From(0);
-  } else if constexpr (std::is_same_v<From, BFloat16>) {
-    return cast_value<To>(static_cast<float>(value));
-  } else if constexpr (std::is_same_v<To, BFloat16>) {
-    return BFloat16(static_cast<float>(value));
-  } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
-    if (std::isnan(value))
-      return 0;
-    if (value <= static_cast<From>(std::numeric_limits<To>::min()))
-      return std::numeric_limits<To>::min();
-    if (value >= static_cast<From>(std::numeric_limits<To>::max()))
-      return std::numeric_limits<To>::max();
-    return static_cast<To>(value);
-  } else {
-    return static_cast<To>(value);
-  }
-}
+using numerics::cast_value;
 
 // n elements side by side; strides are the same for all pairs of dtypes, below.
 using CastRow = void (*)(const void *from, void *to, int64_t n);

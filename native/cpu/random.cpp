@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "numerics/philox.h"
 #include "numerics/random.h"
 #include "ops/registry.h"
 
@@ -10,26 +9,14 @@ namespace hrm {
 
 namespace {
 
-// The engine's own stream: its upper half of the counter is one that ts/data never uses, so that a data sampler and a
-// generator of one seed do not share numbers.
-constexpr uint64_t kStream = uint64_t{1} << 63;
 constexpr int64_t kBlocksPerTask = 2048;
 
-struct State {
-  uint64_t key, block;
-};
-
-uint64_t joined(int32_t low, int32_t high) {
-  return (uint64_t{static_cast<uint32_t>(high)} << 32) | static_cast<uint32_t>(low);
-}
-
 // Takes n_blocks from the generator: the state before, and the counter moved on.
-State advance(const Tensor &tensor, int64_t n_blocks) {
+numerics::GeneratorState advance(const Tensor &tensor, int64_t n_blocks) {
+  using numerics::GeneratorState;
   int32_t *words = tensor.data<int32_t>();
-  const State state{joined(words[0], words[1]), joined(words[2], words[3])};
-  const uint64_t next = state.block + static_cast<uint64_t>(n_blocks);
-  words[2] = static_cast<int32_t>(static_cast<uint32_t>(next));
-  words[3] = static_cast<int32_t>(static_cast<uint32_t>(next >> 32));
+  const GeneratorState state{GeneratorState::joined(words[0], words[1]), GeneratorState::joined(words[2], words[3])};
+  state.counter_after(n_blocks, words[2], words[3]);
   return state;
 }
 
@@ -37,12 +24,12 @@ State advance(const Tensor &tensor, int64_t n_blocks) {
 template <int N, class T, class Distribution> void generate(Call &call, const Distribution &distribution) {
   T *y = call.out[0].data<T>();
   const int64_t n = call.out[0].size(), n_blocks = (n + N - 1) / N;
-  const State state = advance(call.in[0], n_blocks);
+  const numerics::GeneratorState state = advance(call.in[0], n_blocks);
   call.context.pool->parallel_for((n_blocks + kBlocksPerTask - 1) / kBlocksPerTask, [&](int64_t task, int) {
     const int64_t end = std::min(n_blocks, (task + 1) * kBlocksPerTask);
     for (int64_t block = task * kBlocksPerTask; block < end; ++block) {
       uint32_t words[4];
-      numerics::philox4x32(state.block + static_cast<uint64_t>(block), kStream, state.key, words);
+      state.words(block, words);
       T numbers[N];
       distribution(words, numbers);
       for (int64_t i = 0, count = std::min<int64_t>(N, n - block * N); i < count; ++i)
@@ -82,12 +69,12 @@ void random_integers(Call &call) {
 void random_permutation(Call &call) {
   const int64_t n = call.attrs<ops::random_permutation::Attrs>().n;
   auto *items = static_cast<ops::random_permutation::Item *>(call.workspace);
-  const State state = advance(call.in[0], (n + 1) / 2);
+  const numerics::GeneratorState state = advance(call.in[0], (n + 1) / 2);
   for (int64_t i = 0; i < n; i += 2) {
     uint32_t words[4];
-    numerics::philox4x32(state.block + static_cast<uint64_t>(i / 2), kStream, state.key, words);
+    state.words(i / 2, words);
     for (int64_t k = 0; k < std::min<int64_t>(2, n - i); ++k)
-      items[i + k] = {(uint64_t{words[2 * k]} << 32) | words[2 * k + 1], i + k};
+      items[i + k] = {numerics::sort_key(words, k != 0), i + k};
   }
   std::sort(items, items + n,
             [](const auto &a, const auto &b) { return a.key != b.key ? a.key < b.key : a.index < b.index; });

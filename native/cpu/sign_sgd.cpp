@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "numerics/sign_sgd.h"
 #include "ops/registry.h"
 
 namespace hrm {
@@ -14,8 +15,8 @@ template <class T> void update_row(Call &call, int64_t first) {
   using Op = ops::sign_sgd;
   const int32_t *ids = call.in[Op::kIds].data<int32_t>();
   const int64_t batch = call.in[Op::kIds].size(), width = call.in[Op::kWeights].shape[1];
-  const T lr = static_cast<T>(ops::scalar_of(call.in[Op::kLr]));
-  const T keep = T(1) - lr * static_cast<T>(call.attrs<Op::Attrs>().weight_decay);
+  const auto step =
+      numerics::sign_sgd<T>::of(static_cast<T>(ops::scalar_of(call.in[Op::kLr])), call.attrs<Op::Attrs>().weight_decay);
   const T *gradients = call.in[Op::kGradients].data<T>();
   T *row = call.in[Op::kWeights].data<T>() + ids[first] * width;
   for (int64_t begin = 0; begin < width; begin += kColumns) {
@@ -25,11 +26,8 @@ template <class T> void update_row(Call &call, int64_t first) {
       if (ids[i] == ids[first])
         for (int64_t c = 0; c < n; ++c)
           sum[c] += gradients[i * width + begin + c];
-    for (int64_t c = 0; c < n; ++c) {
-      // sign(0) = 0, and a NaN stays visible.
-      const T sign = sum[c] > 0 ? T(1) : sum[c] < 0 ? T(-1) : sum[c];
-      row[begin + c] = row[begin + c] * keep - lr * sign;
-    }
+    for (int64_t c = 0; c < n; ++c)
+      row[begin + c] = step(row[begin + c], sum[c]);
   }
 }
 

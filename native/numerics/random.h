@@ -7,8 +7,37 @@
 
 #include "numerics/bfloat16.h"
 #include "numerics/hd.h"
+#include "numerics/philox.h"
 
 namespace hrm::numerics {
+
+// The engine's own stream: its upper half of the counter is one that ts/data never uses, so that a data sampler and a
+// generator of one seed do not share numbers.
+constexpr uint64_t kEngineStream = uint64_t{1} << 63;
+
+// A generator's state, int32 [4] = seed (low, high word), counter (low, high word), as two numbers.
+struct GeneratorState {
+  uint64_t key, block;
+
+  HRM_HD static uint64_t joined(int32_t low, int32_t high) {
+    return (uint64_t{static_cast<uint32_t>(high)} << 32) | static_cast<uint32_t>(low);
+  }
+  // The counter's words behind n_blocks more.
+  HRM_HD void counter_after(int64_t n_blocks, int32_t &low, int32_t &high) const {
+    const uint64_t next = block + static_cast<uint64_t>(n_blocks);
+    low = static_cast<int32_t>(static_cast<uint32_t>(next));
+    high = static_cast<int32_t>(static_cast<uint32_t>(next >> 32));
+  }
+  // The words of block i from here on.
+  HRM_HD void words(int64_t i, uint32_t (&w)[4]) const {
+    philox4x32(block + static_cast<uint64_t>(i), kEngineStream, key, w);
+  }
+};
+
+// What random_permutation sorts by: two keys a block.
+HRM_HD uint64_t sort_key(const uint32_t (&w)[4], bool second) {
+  return second ? (uint64_t{w[2]} << 32) | w[3] : (uint64_t{w[0]} << 32) | w[1];
+}
 
 template <class T> constexpr int kNumbersPerBlock = std::is_same_v<T, double> ? 2 : 4;
 

@@ -99,6 +99,7 @@ public:
   void add(const Tensor *tensor) { tensors_.push_back(tensor); }
   void end_slot() { begin_.push_back(static_cast<int>(tensors_.size())); }
   std::vector<const Tensor *> &tensors() { return tensors_; }
+  const std::vector<const Tensor *> &tensors() const { return tensors_; }
 
 private:
   std::vector<const Tensor *> tensors_;
@@ -110,10 +111,15 @@ private:
 
 // Backends never allocate and never check: the rule has, and the outputs are there (contiguous unless in place).
 struct Call {
+  const char *op;
   const Args &in;
   const std::vector<Tensor> &out;
   void *workspace;
+  // What `workspace` points into, for kernels made of other ops.
+  const StorageRef &workspace_storage;
   Context &context;
+  // Null on the CPU.
+  Gpu *gpu;
   const void *attrs_data;
 
   template <class Attrs> const Attrs &attrs() const { return *static_cast<const Attrs *>(attrs_data); }
@@ -124,6 +130,13 @@ using Rule = Plan (*)(const Args &in, const void *attrs);
 // again).
 using ViewRule = bool (*)(const Tensor &in, const void *attrs, Tensor &out);
 using Backend = void (*)(Call &call);
+
+// An op on an accelerator: kernels/<name>.cu defines `const GpuOp cuda::<name>`. It has scratch of its own, because it
+// cuts the work differently; what the rule says is the CPU's.
+struct GpuOp {
+  Backend run;
+  size_t (*workspace_bytes)(const Args &in, const void *attrs) = nullptr;
+};
 
 // What the binding does with mixed dtypes before rule and kernel see them: kAny casts all tensors to the largest in
 // promotion order; kFloat further takes integers and bool to float32; kNumber takes bool to int32; kNone casts nothing.

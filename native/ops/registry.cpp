@@ -4,7 +4,12 @@ namespace hrm {
 
 const std::vector<OpEntry> &op_registry() {
   static const std::vector<OpEntry> entries = {
-#define HRM_OP(name) {#name, schemas::name(), &cpu::name},
+#if defined(HRM_GPU)
+#define HRM_OP(name) {#name, schemas::name(), &cpu::name, &cuda::name},
+#else
+#define HRM_OP(name) {#name, schemas::name(), &cpu::name, nullptr},
+#endif
+#define HRM_HOST(name) {#name, schemas::name(), &cpu::name, nullptr},
 #include "ops/ops.def"
   };
   return entries;

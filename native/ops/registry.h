@@ -7,6 +7,8 @@ struct OpEntry {
   const char *name;
   const Schema &schema;
   Backend cpu;
+  // Null in an addon without accelerator, and for ops that run on the CPU only.
+  const GpuOp *gpu;
 };
 struct ViewEntry {
   const char *name;
@@ -32,6 +34,9 @@ const std::vector<ViewEntry> &view_registry();
   }                                                                                                                    \
   namespace cpu {                                                                                                      \
   void name(Call &call);                                                                                               \
+  }                                                                                                                    \
+  namespace cuda {                                                                                                     \
+  extern const GpuOp name;                                                                                             \
   }
 #define HRM_VIEW(name)                                                                                                 \
   namespace views {                                                                                                    \

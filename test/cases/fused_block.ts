@@ -32,7 +32,7 @@ function tables(h: Tensor, nHeads: number): { cos: Tensor; sin: Tensor } {
   const table = (f: (angle: number) => number): Tensor =>
     tensor(
       Float64Array.from({ length: seqLen * d }, (_, i) => f(ropeAngle(Math.floor(i / d), i % d, d))),
-      { shape: [seqLen, d], dtype: h.dtype === 'float64' ? 'float64' : 'float32' },
+      { shape: [seqLen, d], dtype: h.dtype === 'float64' ? 'float64' : 'float32', device: h.device },
     );
   return { cos: table(Math.cos), sin: table(Math.sin) };
 }

@@ -1,5 +1,5 @@
 /** Inputs of a sample: values, tensors in several memory layouts, results back as arrays. */
-import { type Tensor, tensor } from '../../ts/index';
+import { type Device, type Tensor, tensor } from '../../ts/index';
 import type { DType } from '../../ts/tensor/dtype';
 import { invokeView } from '../../ts/tensor/invoke';
 import { type Arr, arr, randomSource, sizeOf, unravel } from './arrays';
@@ -36,10 +36,10 @@ export function valuesOf(name: string, spec: OpCase, sample: Sample<unknown>, in
 }
 
 /** A tensor of the given values in the given memory layout (where the shape has one such). */
-export function inLayout(x: Arr, dtype: DType, layout: Layout): Tensor {
+export function inLayout(x: Arr, dtype: DType, layout: Layout, device: Device = 'cpu'): Tensor {
   const rank = x.shape.length;
   const plain = (shape: readonly number[], data: ArrayLike<number>): Tensor =>
-    tensor(Float64Array.from(data), { shape, dtype });
+    tensor(Float64Array.from(data), { shape, dtype, device });
   if (layout === 'contiguous' || rank === 0) return plain(x.shape, x.data);
   if (layout === 'transposed') {
     const dims = x.shape.map((_, d) => rank - 1 - d);

@@ -1,6 +1,6 @@
 /** The checks that one case file an op drives. Each throws an Error that says what is wrong. */
 import { DTypeError } from '../../ts/error';
-import { tidy } from '../../ts/index';
+import { add, type Device, grad, mul, sum, type Tensor, tidy } from '../../ts/index';
 import { type DType, isFloat } from '../../ts/tensor/dtype';
 import { type Arr, arr, sizeOf } from './arrays';
 import { gradcheck } from './gradcheck';
@@ -25,24 +25,39 @@ export function checkSamples(name: string, spec: OpCase): void {
 }
 
 /** Forward in one dtype: shapes, dtypes, and errors at most twice the naive implementation's. */
-export function checkForward(name: string, spec: OpCase, dtype: DType): void {
-  if (!spec.dtypes.includes(dtype)) {
+export function checkForward(name: string, spec: OpCase, dtype: DType, device: Device = 'cpu'): void {
+  // Ops that make tensors, from no tensor that would say where.
+  if (device !== 'cpu' && spec.made) return;
+  if (!dtypesOn(device, spec).includes(dtype)) {
     expectError(`${name} of ${dtype}`, DTypeError, () =>
-      runSample(name, spec, spec.samples[0] as Sample<unknown>, 0, dtype),
+      runSample(name, spec, spec.samples[0] as Sample<unknown>, 0, dtype, device),
     );
     return;
   }
   spec.samples.forEach((sample, index) => {
     tidy(() => {
-      runSample(name, spec, sample, index, dtype);
+      runSample(name, spec, sample, index, dtype, device);
     });
   });
 }
 
-function runSample(name: string, spec: OpCase, sample: Sample<unknown>, index: number, dtype: DType): void {
+/** float64 lives on the CPU. */
+function dtypesOn(device: Device, spec: OpCase): readonly DType[] {
+  return device === 'cpu' ? spec.dtypes : spec.dtypes.filter((dtype) => dtype !== 'float64');
+}
+
+function runSample(
+  name: string,
+  spec: OpCase,
+  sample: Sample<unknown>,
+  index: number,
+  dtype: DType,
+  device: Device,
+): void {
+  if (device !== 'cpu' && asList<DType>(spec.result?.(dtype, sample.options) ?? dtype).includes('float64')) return;
   for (const layout of new Set(['contiguous', LAYOUTS[index % LAYOUTS.length] as (typeof LAYOUTS)[number]] as const)) {
     const tensors = valuesOf(name, spec, sample, index, dtype).map((value, i) =>
-      inLayout(value, inputDType(spec, i, dtype), layout),
+      inLayout(value, inputDType(spec, i, dtype), layout, device),
     );
     const inputs = tensors.map(toArr);
     const where = `${name} of ${dtype} ${JSON.stringify(sample.shapes)}, ${layout}, options ${JSON.stringify(sample.options)}`;
@@ -111,10 +126,10 @@ function closeEnough(value: number, want: number, naiveError: number, scale: num
 }
 
 /** NaN, infinities, zeros: each tuple of values as the elements of one call, so that vector and tail both see them. */
-export function checkSpecials(name: string, spec: OpCase): void {
+export function checkSpecials(name: string, spec: OpCase, device: Device = 'cpu'): void {
   const { specials } = spec;
   if (specials === undefined) return;
-  for (const dtype of spec.dtypes.filter(isFloat)) {
+  for (const dtype of dtypesOn(device, spec).filter(isFloat)) {
     tidy(() => {
       const repeated = [...specials, ...specials, ...specials];
       const tensors = (specials[0] as readonly number[]).map((_, input) =>
@@ -125,6 +140,7 @@ export function checkSpecials(name: string, spec: OpCase): void {
           ),
           inputDType(spec, input, dtype),
           'contiguous',
+          device,
         ),
       );
       const options = spec.samples[0]?.options;
@@ -146,6 +162,54 @@ export function checkGradients(name: string, spec: OpCase): void {
     });
     const where = `${name} ${JSON.stringify(sample.shapes)}, ${layout}, options ${JSON.stringify(sample.options)}`;
     gradcheck(where, (tensors) => spec.call(tensors, sample.options), inputs);
+  });
+}
+
+/**
+ * Gradients in float32 on a device against those of the CPU in float64: the error is at most twice the CPU's own in
+ * float32, and what rounding may cost.
+ */
+export function checkGradientsOn(device: Device, name: string, spec: OpCase): void {
+  if (spec.gradient !== true || spec.made || !spec.dtypes.includes('float32')) return;
+  spec.samples.forEach((sample, index) => {
+    tidy(() => {
+      const values = valuesOf(name, spec, sample, index, 'float32');
+      const layout = LAYOUTS[index % LAYOUTS.length]!;
+      const gradients = (dtype: DType, where: Device): Arr[] => {
+        const inputs = values.map((value, i) => inLayout(value, inputDType(spec, i, dtype), layout, where));
+        const leaves = inputs.filter((t) => isFloat(t.dtype));
+        for (const leaf of leaves) leaf.requiresGrad = true;
+        const total = asList<Tensor>(spec.call(inputs, sample.options))
+          .filter((y) => y.requiresGrad)
+          .map((y) => {
+            const weights = arr(
+              y.shape,
+              Array.from({ length: y.size }, (_, i) => 1 + ((i * 7) % 5) / 4),
+            );
+            return sum(mul(y, inLayout(weights, y.dtype, 'contiguous', where)));
+          });
+        return total.length === 0
+          ? []
+          : grad(
+              total.reduce((a, b) => add(a, b)),
+              leaves,
+            ).map(toArr);
+      };
+      const exact = gradients('float64', 'cpu');
+      const naive = gradients('float32', 'cpu');
+      gradients('float32', device).forEach((found, i) => {
+        const [want, near] = [exact[i]!, naive[i]!];
+        const scale = want.data.reduce((a, v) => Math.max(a, Math.abs(v)), 0);
+        const error = want.data.reduce((a, v, j) => Math.max(a, Math.abs(near.data[j]! - v) || 0), 0);
+        found.data.forEach((value, j) => {
+          if (!closeEnough(value, want.data[j]!, error, scale, 'float32'))
+            throw new Error(
+              `${name} on ${device} ${JSON.stringify(sample.shapes)}: gradient ${i}, element ${j} is ${value}, ` +
+                `expected ${want.data[j]}`,
+            );
+        });
+      });
+    });
   });
 }
 

@@ -112,7 +112,7 @@ function carryInto(model: Hrm, dataset: PuzzleDataset, puzzles: number, subsetSe
   return noGrad(() =>
     tidy(() => {
       const [batch] = testBatches(dataset, puzzles, (n) => fixedSubset(n, puzzles, subsetSeed));
-      const start = startOf(model, batchTensors(withoutPadding(batch!)));
+      const start = startOf(model, batchTensors(withoutPadding(batch!), model.device));
       let { states } = start;
       for (let i = 1; i < segment; ++i) {
         const before = states;
@@ -123,7 +123,7 @@ function carryInto(model: Hrm, dataset: PuzzleDataset, puzzles: number, subsetSe
       return {
         ...states,
         steps: full([batchSize], segment - 1, { dtype: 'int32' }),
-        halted: zeros([batchSize], { dtype: 'bool' }),
+        halted: zeros([batchSize], { dtype: 'bool', device: model.device }),
         current: start.rows,
       };
     }),

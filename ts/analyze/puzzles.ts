@@ -108,7 +108,7 @@ export async function eachBatch(
   let count = 0;
   for (const batch of testBatches(dataset, batchSize, subset)) {
     signal?.throwIfAborted();
-    noGrad(() => tidy(() => visit(startOf(model, batchTensors(withoutPadding(batch))))));
+    noGrad(() => tidy(() => visit(startOf(model, batchTensors(withoutPadding(batch), model.device)))));
     count += batch.nValid;
     await new Promise((resolve) => setImmediate(resolve));
   }

@@ -2,6 +2,7 @@
 import { ArgumentError, AutogradError, ShapeError } from '../error';
 import { addon, guarded } from '../native/boundary';
 import { readArray, readOptions } from '../tensor/arguments';
+import { type Device, deviceCode } from '../native/device';
 import { describe, type DType, dtypeCode } from '../tensor/dtype';
 import { nativeCall } from '../tensor/invoke';
 import { tidy } from '../tensor/scope';
@@ -134,13 +135,14 @@ function seedFor(root: Tensor, seed: Tensor | undefined, op: string): Tensor {
     throw new AutogradError(
       `${op}: the output has shape [${root.shape.join(', ')}]; give its gradient, or reduce it to one element first`,
     );
-  return filled(root.shape, root.dtype, 1);
+  return filled(root.shape, root.dtype, 1, root.device);
 }
 
 /** A constant tensor in no graph. */
-export function filled(shape: readonly number[], dtype: DType, value: number): Tensor {
+export function filled(shape: readonly number[], dtype: DType, value: number, device: Device): Tensor {
   const handle = new Handle();
-  handle.id = guarded(() => addon().empty(handle, dtypeCode(dtype), shape));
+  const where = deviceCode(device, 'filled');
+  handle.id = guarded(() => addon().empty(handle, dtypeCode(dtype), shape, where));
   const result = new Tensor(handle);
   nativeCall('fill').many([result], { value });
   return result;
@@ -225,7 +227,7 @@ function gradientsOf(
       if (input) take(input, sum);
     },
   );
-  return inputs.map((input) => found.get(input) ?? filled(input.shape, input.dtype, 0));
+  return inputs.map((input) => found.get(input) ?? filled(input.shape, input.dtype, 0, input.device));
 }
 
 /** Puts a tensor made outside of all scopes into the current one, so that a result of `tidy` is passed on. */

@@ -1,4 +1,5 @@
 /** `hrm parity`: this engine against stored outputs of the reference implementation. */
+import type { Device } from '../native/device';
 import { parity } from '../train/parity';
 import type { ParityRow } from '../train/parity_compare';
 import { defineCommand, EXIT_FAILURE, EXIT_OK } from './command';
@@ -26,13 +27,15 @@ export const parityCommand = defineCommand({
     ['$0 parity fixtures/s16_rope_stablemax', 'every tensor with its error and bound; exit 1 when one exceeds it'],
   ],
   options: (parser) =>
-    parser.positional('dir', {
-      type: 'string',
-      demandOption: true,
-      describe: 'folder with ref.safetensors and ref.json',
-    }),
-  run: ({ dir }) => {
-    const rows = parity(dir);
+    parser
+      .positional('dir', {
+        type: 'string',
+        demandOption: true,
+        describe: 'folder with ref.safetensors and ref.json',
+      })
+      .option('device', { type: 'string', default: 'cpu', requiresArg: true, describe: 'cpu, cuda or cuda:<index>' }),
+  run: ({ dir, device }) => {
+    const rows = parity(dir, device as Device);
     process.stdout.write(renderParity(rows));
     return rows.every((row) => row.ok) ? EXIT_OK : EXIT_FAILURE;
   },

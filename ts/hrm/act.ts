@@ -63,8 +63,8 @@ export function initialCarry(model: Hrm, batch: BatchTensors): Carry {
   const [batchSize = 0] = rows.inputs.shape;
   return {
     ...requireModel('initialCarry', model).initialStates(batchSize),
-    steps: zeros([batchSize], { dtype: 'int32' }),
-    halted: ones([batchSize], { dtype: 'bool' }),
+    steps: zeros([batchSize], { dtype: 'int32', device: rows.inputs.device }),
+    halted: ones([batchSize], { dtype: 'bool', device: rows.inputs.device }),
     current: rows,
   };
 }

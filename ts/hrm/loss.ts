@@ -74,7 +74,7 @@ export function actLoss(config: Pick<ModelConfig, 'lossType'>, carry: Carry, out
   const qHaltLoss = bceWithLogits(qHalt, cast(judged.rowIsCorrect, qHalt.dtype), { reduction: 'sum' });
   const qContinueLoss = targetQContinue
     ? bceWithLogits(qContinue, targetQContinue, { reduction: 'sum' })
-    : zeros([], { dtype: qHalt.dtype });
+    : zeros([], { dtype: qHalt.dtype, device: qHalt.device });
   const loss = add(lmLoss, mul(add(qHaltLoss, qContinueLoss), 0.5));
 
   const metrics = noGrad(() => {

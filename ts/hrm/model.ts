@@ -1,5 +1,6 @@
 import { noGrad } from '../autograd/no_grad';
 import { detached } from '../autograd/tape';
+import type { Device } from '../native/device';
 import { Block } from '../nn/block';
 import { Embedding } from '../nn/embedding';
 import { Linear } from '../nn/linear';
@@ -95,6 +96,11 @@ export class Hrm extends Module {
         // bfloat16 is storage: the rotation is computed in float32.
         dtype: config.forwardDtype === 'float64' ? 'float64' : 'float32',
       });
+  }
+
+  /** Where the weights are; states and batches must be there too. */
+  get device(): Device {
+    return this.hInit.device;
   }
 
   /** The rotation's tables [S, d], where positions are rotary. */
@@ -222,6 +228,10 @@ export class Hrm extends Module {
 
   heads(zH: Tensor): Heads {
     return { logits: this.logits(zH), ...this.qValues(zH) };
+  }
+
+  protected override movable(): Tensor[] {
+    return [...super.movable(), ...(this.#rope ? [this.#rope.cos, this.#rope.sin] : [])];
   }
 
   override dispose(): void {

@@ -53,6 +53,15 @@ export interface NativeInfo {
   defaultMemoryLimitBytes: number;
 }
 
+/** The kind of accelerator that this addon was built for. */
+export interface GpuInfo {
+  /** null: the CPU alone. */
+  name: 'cuda' | 'simt' | null;
+  count: number;
+  /** Why there is none; null otherwise. */
+  missing: string | null;
+}
+
 /** The exports of the addon; native/binding says what each does. */
 export interface Addon {
   ops: Record<OpName, NativeOp>;
@@ -67,7 +76,7 @@ export interface Addon {
     };
   };
   viewSchema: Record<ViewName, { name: string; kind: string }[]>;
-  empty(owner: object, dtype: number, shape: readonly number[]): TensorId;
+  empty(owner: object, dtype: number, shape: readonly number[], device: number): TensorId;
   write(id: TensorId, data: ArrayBufferView): void;
   read(id: TensorId, target: ArrayBufferView): void;
   readAsync(id: TensorId, target: ArrayBufferView): Promise<void>;
@@ -76,15 +85,21 @@ export interface Addon {
   shape(id: TensorId): number[];
   strides(id: TensorId): number[];
   dtype(id: TensorId): number;
+  /** 0 for the CPU, n + 1 for the accelerator of index n. */
+  device(id: TensorId): number;
+  /** A contiguous copy there. */
+  toDevice(owner: object, id: TensorId, device: number): TensorId;
   version(id: TensorId): number;
   /** Whether a number is that of a living tensor. */
   isLive(id: TensorId): boolean;
   isContiguous(id: TensorId): boolean;
   isExclusive(id: TensorId): boolean;
   sameStorage(a: TensorId, b: TensorId): boolean;
-  memory(): MemoryInfo;
-  resetPeak(): void;
-  trimMemory(): void;
+  memory(device: number): MemoryInfo;
+  resetPeak(device: number): void;
+  trimMemory(device: number): void;
+  synchronize(device: number): void;
+  gpu(): GpuInfo;
   setMemoryLimit(bytes: number): void;
   setNumThreads(n: number): void;
   getNumThreads(): number;

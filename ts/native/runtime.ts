@@ -2,22 +2,33 @@
 import { ArgumentError } from '../error';
 import type { MemoryInfo } from './addon';
 import { addon, guarded } from './boundary';
+import { type Device, deviceCode } from './device';
 
 export type { MemoryInfo } from './addon';
 
-/** Native memory of this environment. Every worker has its own. */
-export function memory(): MemoryInfo {
-  return guarded(() => addon().memory());
+/** Memory of a device as this environment uses it; every worker has its own. Default: the CPU's. */
+export function memory(device: Device = 'cpu'): MemoryInfo {
+  return guarded(() => addon().memory(deviceCode(device, 'memory')));
 }
 
 /** Starts `memory().peakBytes` anew from what is live. */
-export function resetPeakMemory(): void {
-  addon().resetPeak();
+export function resetPeakMemory(device: Device = 'cpu'): void {
+  addon().resetPeak(deviceCode(device, 'resetPeakMemory'));
 }
 
 /** Gives freed blocks that are kept for reuse back to the system. */
-export function trimMemory(): void {
-  addon().trimMemory();
+export function trimMemory(device: Device = 'cpu'): void {
+  addon().trimMemory(deviceCode(device, 'trimMemory'));
+}
+
+/**
+ * Waits until a device has done all that it was asked for; the CPU always has.
+ * @throws DeviceError, ArgumentError for what its kernels found wrong since the last wait
+ */
+export function synchronize(device: Device = 'cpu'): void {
+  guarded(() => {
+    addon().synchronize(deviceCode(device, 'synchronize'));
+  });
 }
 
 function requireInteger(op: string, name: string, value: unknown, min: number, max: number): number {

@@ -1,7 +1,9 @@
 import { types } from 'node:util';
 import { ArgumentError, FormatError } from '../error';
 import { noGrad } from '../autograd/no_grad';
+import type { Device } from '../native/device';
 import { copy_ } from '../ops/cast';
+import { toDevice } from '../tensor/create';
 import { requireTensor } from '../ops/arguments';
 import { readArgument } from '../tensor/arguments';
 import { describe } from '../tensor/dtype';
@@ -76,6 +78,27 @@ export class Module {
     noGrad(() => {
       for (const [name, target] of own) copy_(target, saved.get(name) as Tensor);
     });
+  }
+
+  /**
+   * Moves parameters, buffers and gradients to a device; the tensors stay the same objects. Optimizers made before keep
+   * their state where it was: make them after.
+   *
+   * @throws DeviceError where there is no such device
+   */
+  to(device: Device): this {
+    for (const tensor of this.movable()) {
+      for (const each of tensor.grad ? [tensor, tensor.grad] : [tensor]) {
+        const there = toDevice(each, device, 'Module.to');
+        if (there !== each) each.adopt(there);
+      }
+    }
+    return this;
+  }
+
+  /** What `to` moves. */
+  protected movable(): Tensor[] {
+    return [...this.stateDict().values()];
   }
 
   zeroGrad(): void {

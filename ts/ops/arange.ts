@@ -1,7 +1,7 @@
 /** Tensors made from a few numbers: arange, linspace, eye, and copies of another's shape and dtype. */
 import { filled } from '../autograd/tape';
 import { ArgumentError } from '../error';
-import { checkOptions, fullAs, type TensorOptions } from '../tensor/create';
+import { checkOptions, fullAs, moveOwned, type TensorOptions } from '../tensor/create';
 import { describe, dtypeCode, isFloat } from '../tensor/dtype';
 import { nativeCall } from '../tensor/invoke';
 import type { Tensor } from '../tensor/tensor';
@@ -21,7 +21,9 @@ function requireFinite(op: string, name: string, value: unknown): number {
   return value;
 }
 
-function withGrad(result: Tensor, options: CreateOptions): Tensor {
+/** Where and how the options want what was made on the CPU. */
+function withGrad(made: Tensor, options: CreateOptions, op: string): Tensor {
+  const result = moveOwned(made, options.device, op);
   if (options.requiresGrad) result.requiresGrad = true;
   return result;
 }
@@ -50,7 +52,7 @@ export function arange(...args: readonly (number | CreateOptions | undefined)[])
     throw new ArgumentError(`arange: the number of elements must be below 2^53, got ${size}`);
   const whole = [start, stop, step].every(Number.isInteger);
   const dtype = dtypeCode(options.dtype ?? (whole ? 'int32' : 'float32'), 'arange');
-  return withGrad(arangeOp.one([], { start, step, size, dtype }), options);
+  return withGrad(arangeOp.one([], { start, step, size, dtype }), options, 'arange');
 }
 
 /** n evenly spaced numbers from start to stop, both included; float32 by default. */
@@ -64,7 +66,7 @@ export function linspace(start: number, stop: number, n: number, options: Create
   const result = arangeOp.one([], { start: from, step, size: n, dtype: dtypeCode(dtype) });
   // Rounding must not move the end.
   if (n > 1) nativeCall('fill').many([sliceView(result, { dim: 0, start: n - 1, stop: n, step: 1 })], { value: to });
-  return withGrad(result, given);
+  return withGrad(result, given, 'linspace');
 }
 
 /** [n, m] (m: n) with ones on the diagonal, zeros elsewhere; float32 by default. */
@@ -75,17 +77,17 @@ export function eye(n: number, m = n, options: CreateOptions = {}): Tensor {
       throw new ArgumentError(`eye: ${name} must not be negative, got ${size}`);
   const dtype = given.dtype ?? 'float32';
   dtypeCode(dtype, 'eye');
-  const flat = filled([n * m], dtype, 0);
+  const flat = filled([n * m], dtype, 0, 'cpu');
   // In row-major order the diagonal is every (m + 1)-th element of the first min(n, m) rows.
   const diagonal = sliceView(flat, { dim: 0, start: 0, stop: Math.min(n, m) * m, step: m + 1 });
   nativeCall('fill').many([diagonal], { value: 1 });
-  return withGrad(reshape(flat, [n, m]), given);
+  return withGrad(reshape(flat, [n, m]), given, 'eye');
 }
 
 function likeAs(op: string, x: Tensor, value: number | boolean, options: CreateOptions): Tensor {
-  const { shape, dtype } = requireTensor(op, 'x', x);
+  const { shape, dtype, device } = requireTensor(op, 'x', x);
   const given = checkOptions(op, options);
-  return fullAs(op, shape, value, { ...given, dtype: given.dtype ?? dtype });
+  return fullAs(op, shape, value, { ...given, dtype: given.dtype ?? dtype, device: given.device ?? device });
 }
 
 /** Every element `value`, in the shape and (unless `options` says otherwise) the dtype of x. */

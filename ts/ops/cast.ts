@@ -1,11 +1,13 @@
 /** Conversions of dtype and writes into existing tensors. */
+import { toDevice } from '../tensor/create';
+import type { Device } from '../native/device';
 import type { DType } from '../tensor/dtype';
 import { dtypeCode } from '../tensor/dtype';
 import { calledAs } from '../tensor/invoke';
 import type { Tensor } from '../tensor/tensor';
 import { detached } from '../autograd/tape';
 import { requireTensor } from './arguments';
-import { checkInPlace, defineOp, type Op } from './define';
+import { checkInPlace, defineOp, type Op, recordComposed } from './define';
 
 // The tape casts gradients back to the dtype of the input.
 export const castOp: Op<'cast'> = defineOp('cast', { vjp: ({ dy }) => [dy] });
@@ -21,6 +23,14 @@ export function cast(x: Tensor, dtype: DType): Tensor {
 /** A copy in memory of its own; gradients flow through. */
 export function clone(x: Tensor): Tensor {
   return cast(x, requireTensor('clone', 'x', x).dtype);
+}
+
+/** x on another device, itself where it is there already; gradients come back. @throws DeviceError */
+export function moved(x: Tensor, device: Device): Tensor {
+  const from = requireTensor('to', 'x', x).device;
+  const result = toDevice(x, device, 'to');
+  if (result !== x) recordComposed('to', [x], [result], ([dy]) => [toDevice(dy!, from, 'to')]);
+  return result;
 }
 
 /** x itself where its elements lie in row-major order, otherwise a copy that does. */
@@ -42,7 +52,10 @@ export const copyOp: Op<'copy'> = defineOp('copy');
  */
 export function copy_(target: Tensor, source: Tensor): Tensor {
   checkInPlace('copy_', [target, source]);
-  copyOp.many([target, source]);
+  const device = requireTensor('copy_', 'target', target).device;
+  const here = toDevice(requireTensor('copy_', 'source', source), device, 'copy_');
+  copyOp.many([target, here]);
+  if (here !== source) here.dispose();
   return target;
 }
 

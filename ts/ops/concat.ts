@@ -69,8 +69,9 @@ export function split(x: Tensor, sizes: number | readonly number[], dim = 0): Te
     return list.map((size) => sliceView(x, { dim: d, start, stop: (start += size), step: 1 }));
   });
   recordComposed('split', [x], parts, (dys) => {
-    const { dtype } = dys.find((dy) => dy !== undefined)!;
-    const part = (size: number): Tensor => filled([...shape.slice(0, d), size, ...shape.slice(d + 1)], dtype, 0);
+    const { dtype, device } = dys.find((dy) => dy !== undefined)!;
+    const part = (size: number): Tensor =>
+      filled([...shape.slice(0, d), size, ...shape.slice(d + 1)], dtype, 0, device);
     return [concat(list.length > 0 ? list.map((size, i) => dys[i] ?? part(size)) : [part(0)], d)];
   });
   return parts;
@@ -103,7 +104,7 @@ function requireSizes(sizes: unknown, total: number): readonly number[] {
  * @throws ShapeError for more pairs than dimensions, ArgumentError for negative counts
  */
 export function pad(x: Tensor, pads: readonly (readonly [before: number, after: number])[], value = 0): Tensor {
-  const { shape, dtype } = requireTensor('pad', 'x', x);
+  const { shape, dtype, device } = requireTensor('pad', 'x', x);
   if (typeof value !== 'number') throw new ArgumentError(`pad: value must be a number, got ${describe(value)}`);
   const pairs = readArray('pad', 'pads', pads, 'an array of pairs').map((pair, i) => requirePair(pair, i));
   const lead = shape.length - pairs.length;
@@ -117,7 +118,7 @@ export function pad(x: Tensor, pads: readonly (readonly [before: number, after: 
       return sliceView(part, { dim, start: before, stop: before + shape[dim]!, step: 1 });
     }, whole);
   const result = noGrad(() => {
-    const whole = filled(padded, dtype, value);
+    const whole = filled(padded, dtype, value, device);
     nativeCall('copy').many([inside(whole), x]);
     return whole;
   });

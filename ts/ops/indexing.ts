@@ -47,7 +47,7 @@ export function embedding(weight: Tensor, ids: Tensor): Tensor {
 export const gatherOp: Op<'gather'> = defineOp('gather', {
   save: ['index'],
   vjp: ({ dy, saved, attrs, shapes }) => [
-    scatterAddOp.one([filled(shapes[0]!, dy.dtype, 0), saved.index, dy], attrs),
+    scatterAddOp.one([filled(shapes[0]!, dy.dtype, 0, dy.device), saved.index, dy], attrs),
     undefined,
   ],
 });
@@ -80,10 +80,9 @@ export function scatterAdd(x: Tensor, dim: number, index: Tensor, src: Tensor): 
  * @throws ArgumentError for an id outside of 0..n-1
  */
 export function oneHot(ids: Tensor, n: number, options: { readonly dtype?: Exclude<DType, 'bool'> } = {}): Tensor {
-  const { shape } = requireTensor('oneHot', 'ids', ids);
+  const { shape, device } = requireTensor('oneHot', 'ids', ids);
   if (requireInteger('oneHot', 'n', n) < 1) throw new ArgumentError(`oneHot: n must be at least 1, got ${n}`);
   const dtype = checkOptions('oneHot', options).dtype ?? 'float32';
-  return scatterAddOp.one([filled([...shape, n], dtype, 0), unsqueeze(ids, -1), filled([...shape, 1], dtype, 1)], {
-    dim: -1,
-  });
+  const [whole, one] = [filled([...shape, n], dtype, 0, device), filled([...shape, 1], dtype, 1, device)];
+  return scatterAddOp.one([whole, unsqueeze(ids, -1), one], { dim: -1 });
 }

@@ -4,11 +4,11 @@
  */
 import { backward, type BackwardOptions } from '../autograd/tape';
 import { readOptions } from '../tensor/arguments';
-import { describe, type DType } from '../tensor/dtype';
+import type { Device } from '../native/device';
+import { type DType, isDType } from '../tensor/dtype';
 import { Tensor } from '../tensor/tensor';
-import { ArgumentError } from '../error';
 import * as arithmetic from './arithmetic';
-import { cast, clone, contiguous, copy_, detach, fill_, zero_ } from './cast';
+import { cast, clone, contiguous, copy_, detach, fill_, moved, zero_ } from './cast';
 import * as compare from './compare';
 import { pad, split, unbind } from './concat';
 import { gather, indexSelect, scatterAdd } from './indexing';
@@ -80,20 +80,17 @@ declare module '../tensor/tensor' {
      * This tensor in another dtype (and on another device); itself where nothing changes. Differentiable between floating
      * dtypes.
      */
-    to(target: DType | { dtype?: DType; device?: 'cpu' }): Tensor;
+    to(target: DType | Device | { dtype?: DType; device?: Device }): Tensor;
     /** Adds d(this)/d(leaf) to `.grad` of every leaf that requires gradients. See `backward`. */
     backward(gradient?: Tensor, options?: BackwardOptions): void;
   }
 }
 
-function to(x: Tensor, target: DType | { dtype?: DType; device?: 'cpu' }): Tensor {
-  if (typeof target === 'object') {
-    const { dtype, device } = readOptions('to', target, ['dtype', 'device']);
-    if (device !== undefined && device !== 'cpu')
-      throw new ArgumentError(`to: device must be 'cpu' in this build, got ${describe(device)}`);
-    return to(x, dtype ?? x.dtype);
-  }
-  return target === x.dtype ? x : cast(x, target);
+function to(x: Tensor, target: DType | Device | { dtype?: DType; device?: Device }): Tensor {
+  if (typeof target === 'string') return to(x, isDType(target) ? { dtype: target } : { device: target });
+  const { dtype = x.dtype, device = x.device } = readOptions('to', target, ['dtype', 'device']);
+  const converted = dtype === x.dtype ? x : cast(x, dtype);
+  return moved(converted, device);
 }
 
 for (const [name, fn] of Object.entries({ ...functions, to, backward })) {

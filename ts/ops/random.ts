@@ -3,8 +3,9 @@
  * at any number of threads.
  */
 import { ArgumentError, FormatError } from '../error';
-import { checkOptions, checkShape } from '../tensor/create';
-import { isInstance, readArgument } from '../tensor/arguments';
+import { checkOptions, checkShape, moveOwned } from '../tensor/create';
+import { isInstance, readArgument, readOptions } from '../tensor/arguments';
+import type { Device } from '../native/device';
 import { describe, type DType, dtypeCode } from '../tensor/dtype';
 import { hostReads } from '../tensor/host_reads';
 import { nativeCall } from '../tensor/invoke';
@@ -30,10 +31,14 @@ export class Generator {
   /** int32 [4]: seed (low, high word), counter (low, high word). */
   readonly state: Tensor;
 
-  /** @param seed safe integer or bigint in [0, 2^64); a number and the same bigint are the same seed */
-  constructor(seed: number | bigint = 0) {
+  /**
+   * @param seed safe integer or bigint in [0, 2^64); a number and the same bigint are the same seed
+   * @param options device: where the state lives, and with it what is drawn; default 'cpu'
+   */
+  constructor(seed: number | bigint = 0, options: { readonly device?: Device } = {}) {
     const values = [...words(requireSeed('Generator', seed)), 0, 0];
-    const state = tensor(Int32Array.from(values));
+    const { device } = readOptions('Generator', options, ['device']);
+    const state = tensor(Int32Array.from(values), { device });
     this.state = state.alias();
     state.dispose();
   }
@@ -67,8 +72,9 @@ export class Generator {
 
   #write(values: readonly number[]): this {
     const source = tensor(Int32Array.from(values));
-    nativeCall('copy').many([this.state, source]);
-    source.dispose();
+    const here = moveOwned(source, this.state.device, 'Generator');
+    nativeCall('copy').many([this.state, here]);
+    here.dispose();
     return this;
   }
 

@@ -11,7 +11,7 @@ import { squeeze } from './reshape';
 
 export const sliceView: View<'slice'> = defineView('slice', {
   vjp: (dy, attrs, shape) => {
-    const dx = filled(shape, dy.dtype, 0);
+    const dx = filled(shape, dy.dtype, 0, dy.device);
     const part = sliceView(dx, attrs);
     nativeCall('copy').many([part, dy]);
     return dx;

@@ -44,10 +44,10 @@ export class AdamATan2 {
       throw new ArgumentError(`AdamATan2: weightDecay must be finite and at least 0, got ${describe(weightDecay)}`);
     this.#parameters = named;
     this.#options = { beta1, beta2, weightDecay };
-    const moments = (): Tensor[] => named.map(([, p]) => keep(zeros(p.shape, { dtype: p.dtype })));
+    const moments = (): Tensor[] => named.map(([, p]) => keep(zeros(p.shape, { dtype: p.dtype, device: p.device })));
     this.#m = moments();
     this.#v = moments();
-    this.#step = keep(zeros([], { dtype: 'int32' }));
+    this.#step = keep(zeros([], { dtype: 'int32', device: named[0]![1].device }));
   }
 
   /**

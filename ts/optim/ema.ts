@@ -10,7 +10,7 @@ import type { Tensor } from '../tensor/tensor';
 import { type NamedTensor, requireParameters, restoreState } from './state';
 
 function copies(tensors: readonly Tensor[]): Tensor[] {
-  return noGrad(() => tensors.map((t) => keep(copy_(zeros(t.shape, { dtype: t.dtype }), t))));
+  return noGrad(() => tensors.map((t) => keep(copy_(zeros(t.shape, { dtype: t.dtype, device: t.device }), t))));
 }
 
 /** Exponential moving averages of parameters (HRM section 4), beginning at their values when it is made. */

@@ -1,6 +1,7 @@
 import { ArgumentError, DTypeError, ShapeError } from '../error';
 import { addon, guarded, retryAfterCollection } from '../native/boundary';
 import { readArgument, readArray, readObject } from './arguments';
+import { type Device, deviceCode } from '../native/device';
 import { describe, type DType, dtypeCode } from './dtype';
 import { nativeCall } from './invoke';
 import { Handle, Tensor } from './tensor';
@@ -13,8 +14,8 @@ export interface TensorOptions {
   dtype?: DType;
   /** Default: that of the nested array, or [length] for a typed array. */
   shape?: readonly number[];
-  /** Only 'cpu' in this build. */
-  device?: 'cpu';
+  /** Default 'cpu'. */
+  device?: Device;
   requiresGrad?: boolean;
 }
 
@@ -27,13 +28,14 @@ export function checkShape(op: string, shape: unknown): readonly number[] {
 }
 
 /** An uninitialised tensor, to be written at once. */
-export function emptyTensor(shape: readonly number[], dtype: DType, op: string): Tensor {
+export function emptyTensor(shape: readonly number[], dtype: DType, op: string, device?: Device): Tensor {
   const handle = new Handle();
   const code = dtypeCode(dtype, op);
+  const where = deviceCode(device, op);
   try {
-    handle.id = addon().empty(handle, code, shape);
+    handle.id = addon().empty(handle, code, shape, where);
   } catch (error) {
-    handle.id = retryAfterCollection(error, () => addon().empty(handle, code, shape), { op: 'empty', name: op });
+    handle.id = retryAfterCollection(error, () => addon().empty(handle, code, shape, where), { op: 'empty', name: op });
   }
   return new Tensor(handle);
 }
@@ -116,6 +118,27 @@ function castOwned(source: Tensor, dtype: DType, op: string): Tensor {
   return result;
 }
 
+/** The tensor itself where it is on the device already, otherwise a copy there. */
+export function toDevice(x: Tensor, device: Device, op: string): Tensor {
+  const code = deviceCode(device, op);
+  if (deviceCode(x.device, op) === code) return x;
+  const handle = new Handle();
+  const { id } = Tensor.handleOf(x, op, 'tensor');
+  try {
+    handle.id = addon().toDevice(handle, id, code);
+  } catch (error) {
+    handle.id = retryAfterCollection(error, () => addon().toDevice(handle, id, code), { op: 'toDevice', name: op });
+  }
+  return new Tensor(handle);
+}
+
+/** Moves, and lets go of the source. */
+export function moveOwned(source: Tensor, device: Device | undefined, op: string): Tensor {
+  const result = device === undefined ? source : toDevice(source, device, op);
+  if (result !== source) source.dispose();
+  return result;
+}
+
 /**
  * A tensor from a number, a boolean, nested arrays or a typed array; the data is copied.
  *
@@ -133,6 +156,7 @@ export function tensor(data: TensorData, options: TensorOptions = {}): Tensor {
     const view = dtype === 'float32' ? new Float32Array(values) : values;
     result = fromView(view, { dtype, shape: given.shape ?? shape }, 'tensor');
   }
+  result = moveOwned(result, given.device, 'tensor');
   if (given.requiresGrad) result.requiresGrad = true;
   return result;
 }
@@ -141,8 +165,7 @@ export function tensor(data: TensorData, options: TensorOptions = {}): Tensor {
 export function checkOptions<T extends object>(op: string, options: T): T {
   const given = readObject(op, 'options', options);
   const { device } = given as { device?: unknown };
-  if (device !== undefined && device !== 'cpu')
-    throw new ArgumentError(`${op}: device must be 'cpu' in this build, got ${describe(device)}`);
+  deviceCode(device, op);
   return given;
 }
 
@@ -158,7 +181,7 @@ export function fullAs(op: string, shape: readonly number[], value: number | boo
   if (typeof value !== 'number' && typeof value !== 'boolean')
     throw new ArgumentError(`${op}: value must be a number or a boolean, got ${describe(value)}`);
   const dtype = given.dtype ?? (typeof value === 'boolean' ? 'bool' : 'float32');
-  const result = emptyTensor(sizes, dtype, op);
+  const result = emptyTensor(sizes, dtype, op, given.device);
   nativeCall('fill').many([result], { value: Number(value) });
   if (given.requiresGrad) result.requiresGrad = true;
   return result;

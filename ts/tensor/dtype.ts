@@ -23,6 +23,10 @@ export function dtypeCode(dtype: DType, op = 'dtype'): number {
   return code;
 }
 
+export function isDType(value: unknown): value is DType {
+  return DTYPES.includes(value as DType);
+}
+
 export function isFloat(dtype: DType): boolean {
   return dtype === 'float32' || dtype === 'float64' || dtype === 'bfloat16';
 }

@@ -2,6 +2,7 @@ import { inspect } from 'node:util';
 import { ArgumentError, AutogradError, DisposedError, DTypeError, ShapeError } from '../error';
 import type { Owner, TensorId } from '../native/addon';
 import { addon, guarded } from '../native/boundary';
+import { type Device, deviceName } from '../native/device';
 import { type DataArray, describe, type DType, DTYPES } from './dtype';
 import { hostReads } from './host_reads';
 import { leaks, scopes } from './lifetime';
@@ -38,10 +39,11 @@ export interface Producer {
  * `dispose()`, `using`, `tidy`, or in the end by the garbage collector.
  */
 export class Tensor {
-  readonly #handle: Handle;
+  #handle: Handle;
   #disposed = false;
   #shape: readonly number[] | undefined;
   #dtype: DType | undefined;
+  #device: Device | undefined;
   #requiresGrad = false;
   #grad: Tensor | undefined;
   /** @internal The graph node this is an output of, and which output. */
@@ -69,6 +71,18 @@ export class Tensor {
     return value.#handle;
   }
 
+  /**
+   * @internal Takes another tensor's memory in place of its own, as when a module moves to another device; the graph keeps
+   * what it saved. The other tensor is disposed.
+   */
+  adopt(other: Tensor): void {
+    const taken = Tensor.handleOf(other, 'adopt', 'tensor').retain();
+    other.dispose();
+    this.#handle.release();
+    this.#handle = taken;
+    this.#device = undefined;
+  }
+
   /** @internal A second Tensor on the same handle, without graph, in no scope. */
   alias(): Tensor {
     return new Tensor(Tensor.handleOf(this, 'alias', 'tensor').retain(), false);
@@ -86,8 +100,9 @@ export class Tensor {
   get dtype(): DType {
     return (this.#dtype ??= DTYPES[guarded(() => addon().dtype(this.#id('dtype')))] as DType);
   }
-  get device(): 'cpu' {
-    return 'cpu';
+  /** 'cpu', or 'cuda:0' and the like. */
+  get device(): Device {
+    return (this.#device ??= deviceName(guarded(() => addon().device(this.#id('device')))));
   }
   /** Distance of neighbours in elements, per dimension. */
   get strides(): readonly number[] {

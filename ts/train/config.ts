@@ -6,6 +6,7 @@
 import { z } from 'zod';
 import { ConfigError } from '../error';
 import { expectation, parseStrict, show, suggestion } from '../hrm/config_error';
+import type { Device } from '../native/device';
 import { readArgument, readArray, readFields } from '../tensor/arguments';
 import { checkModelSettings, modelSettingsSchema, resolveModel, type DataShape, type ModelConfig } from '../hrm/config';
 import { type DataConfig, dataSchema, dataSchemas, kindOf } from './data_kinds';
@@ -46,7 +47,13 @@ const trainSchema = z.strictObject({
     .default(32),
   /** Seeds initial weights, data order, augmentation and exploration, each from a stream of its own. */
   seed: seed.default(0),
-  device: z.enum(['cpu', 'cuda']).default('cpu'),
+  /** cpu, cuda or cuda:<index>. */
+  device: z
+    .custom<Device>(
+      (value) => typeof value === 'string' && /^(cpu|(cuda|simt)(:\d{1,2})?)$/.test(value),
+      'cpu, cuda or cuda:<index>',
+    )
+    .default('cpu'),
   /** Threads of the CPU pool; null = physical cores. Results do not depend on it. */
   threads: z.int().min(1).max(1024).nullable().default(null),
   /** Epochs whose order is drawn together; only the last incomplete batch of each such interval is dropped. */
@@ -210,8 +217,10 @@ function checkAcross(config: RunConfig): void {
       );
     }
   }
-  if (train.device === 'cuda' && config.model.forwardDtype === 'float64') {
-    throw new ConfigError('config: model.forwardDtype "float64" lives on the CPU, got train.device "cuda"');
+  if (train.device !== 'cpu' && config.model.forwardDtype === 'float64') {
+    throw new ConfigError(
+      'config: model.forwardDtype "float64" lives on the CPU, got train.device ' + JSON.stringify(train.device),
+    );
   }
 }
 

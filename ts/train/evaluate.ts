@@ -7,6 +7,7 @@ import { actStep, type Carry, initialCarry, saysHalt, type StepOutputs } from '.
 import { actLoss, IGNORE_LABEL, METRIC_NAMES } from '../hrm/loss';
 import type { Hrm } from '../hrm/model';
 import { div, mul } from '../ops/arithmetic';
+import { onesLike, zerosLike } from '../ops/arange';
 import { eq, logicalAnd, logicalOr, ne } from '../ops/compare';
 import { indexSelect } from '../ops/indexing';
 import { maximum } from '../ops/power';
@@ -15,7 +16,7 @@ import { argmax } from '../ops/softmax';
 import { requireModel } from '../hrm/arguments';
 import { requireCallback, requireDataset } from '../data/check';
 import { readOptions, requireSignal } from '../tensor/arguments';
-import { ones, tensor, zeros } from '../tensor/create';
+import { tensor } from '../tensor/create';
 import { describe } from '../tensor/dtype';
 import { tidy } from '../tensor/scope';
 import { type AnsweredRows, scorerFor, type TaskFigures, type TaskScorer } from './scoring';
@@ -86,7 +87,7 @@ class Totals {
   /** Adds the metrics of rows whose answer is final. */
   add(model: Hrm, carry: Carry, outputs: StepOutputs): void {
     const metrics = tidy(() => {
-      const halted = ones([carry.halted.shape[0]!], { dtype: 'bool' });
+      const halted = onesLike(carry.halted);
       return actLoss(model.config, { ...carry, halted }, outputs).metrics.dataSync();
     });
     metrics.forEach((value: number, i: number) => (this.sums[i]! += value));
@@ -170,12 +171,12 @@ export function withoutPadding({ inputs, labels, puzzleIdentifiers, nValid }: Ba
 
 /** A carry in which every row goes on, however many segments it has had. */
 function goingOn(carry: Carry): Carry {
-  return { ...carry, halted: zeros([carry.halted.shape[0]!], { dtype: 'bool' }) };
+  return { ...carry, halted: zerosLike(carry.halted) };
 }
 
 function runFixed(model: Hrm, batch: Batch, segments: number, totals: Totals): void {
   tidy(() => {
-    const rows = batchTensors(withoutPadding(batch));
+    const rows = batchTensors(withoutPadding(batch), model.device);
     let carry = initialCarry(model, rows);
     for (let segment = 0; segment < segments; segment++) {
       const last = segment === segments - 1;
@@ -231,7 +232,7 @@ function answeredRows({ current: { inputs } }: Carry, { logits }: StepOutputs): 
 
 function runAdaptive(model: Hrm, batch: Batch, segments: number, totals: Totals): void {
   tidy(() => {
-    let rows = batchTensors(withoutPadding(batch));
+    let rows = batchTensors(withoutPadding(batch), model.device);
     let carry = initialCarry(model, rows);
     for (let segment = 0; segment < segments; segment++) {
       const previous = carry;
@@ -263,7 +264,7 @@ export function haltingRows(
 }
 
 function selectCarry(carry: Carry, rows: readonly number[]): Carry {
-  const ids = tensor(Int32Array.from(rows));
+  const ids = tensor(Int32Array.from(rows), { device: carry.halted.device });
   const { inputs, labels, puzzleIdentifiers } = carry.current;
   return {
     zH: indexSelect(carry.zH, 0, ids),
@@ -279,7 +280,7 @@ function selectCarry(carry: Carry, rows: readonly number[]): Carry {
 }
 
 function selectOutputs(outputs: StepOutputs, rows: readonly number[]): StepOutputs {
-  const ids = tensor(Int32Array.from(rows));
+  const ids = tensor(Int32Array.from(rows), { device: outputs.logits.device });
   return {
     logits: indexSelect(outputs.logits, 0, ids),
     qHalt: indexSelect(outputs.qHalt, 0, ids),

@@ -5,6 +5,9 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
+import type { Device } from '../native/device';
+import { fullLike } from '../ops/arange';
+
 import { noGrad } from '../autograd/no_grad';
 import { backward } from '../autograd/tape';
 import { FormatError } from '../error';
@@ -17,7 +20,7 @@ import { parseJson } from '../io/strict_json';
 import { mul } from '../ops/arithmetic';
 import { Generator } from '../ops/random';
 import { SparseSignSGD } from '../optim/sign_sgd';
-import { tensor } from '../tensor/create';
+import { tensor, toDevice } from '../tensor/create';
 import { tidy } from '../tensor/scope';
 import type { Tensor } from '../tensor/tensor';
 import { compare, type ParityRow } from './parity_compare';
@@ -103,9 +106,11 @@ class Parity {
   readonly rows: ParityRow[] = [];
   readonly #ref: Reference;
   readonly #model: Hrm;
+  readonly #device: Device;
 
-  constructor(ref: Reference) {
+  constructor(ref: Reference, device: Device) {
     this.#ref = ref;
+    this.#device = device;
     this.#model = new Hrm(modelConfigFromReference(ref.json.config, ref.json.loss_type), new Generator(0));
   }
 
@@ -114,6 +119,7 @@ class Parity {
       return [name.slice('weight.'.length + PREFIX.length), this.#ref.get(name)] as const;
     });
     this.#model.loadStateDict(new Map(weights));
+    this.#model.to(this.#device);
     this.#rope();
     const nSteps = this.#ref.json.train_steps.length;
     const chained = this.#chained(nSteps);
@@ -134,6 +140,11 @@ class Parity {
     this.rows.push(compare(name, ours, reference, this.#ref.json.tolerance[like]?.rel_l2, chained));
   }
 
+  /** A tensor of the reference that the engine computes from, on its device. */
+  #input(name: string): Tensor {
+    return toDevice(this.#ref.get(name), this.#device, 'parity');
+  }
+
   #rope(): void {
     const tables = this.#model.ropeTables;
     for (const part of ['cos', 'sin'] as const)
@@ -145,23 +156,23 @@ class Parity {
 
   #batch(prefix: string): BatchTensors {
     return {
-      inputs: this.#ref.get(`${prefix}.inputs`),
-      labels: this.#ref.get(`${prefix}.labels`),
-      puzzleIdentifiers: this.#ref.get(`${prefix}.puzzle_identifiers`),
+      inputs: this.#input(`${prefix}.inputs`),
+      labels: this.#input(`${prefix}.labels`),
+      puzzleIdentifiers: this.#input(`${prefix}.puzzle_identifiers`),
     };
   }
 
   /** The carry the reference had before a segment; before the first, states that must never be selected. */
   #carryBefore(step: number, batch: BatchTensors): Carry {
-    const flags = { halted: this.#ref.get(`step${step}.in.halted`), steps: this.#ref.get(`step${step}.in.steps`) };
+    const flags = { halted: this.#input(`step${step}.in.halted`), steps: this.#input(`step${step}.in.steps`) };
     if (step === 1) {
       const nothing = { ...initialCarry(this.#model, batch) };
-      const poison = (like: Tensor): Tensor => tensor(new Float32Array(like.size).fill(NaN), { shape: like.shape });
+      const poison = (like: Tensor): Tensor => fullLike(like, NaN);
       return { ...nothing, zH: poison(nothing.zH), zL: poison(nothing.zL), ...flags };
     }
     const before = `step${step - 1}.out`;
     const current = this.#batch(`step${step - 1}.cur`);
-    return { zH: this.#ref.get(`${before}.z_H`), zL: this.#ref.get(`${before}.z_L`), current, ...flags };
+    return { zH: this.#input(`${before}.z_H`), zL: this.#input(`${before}.z_L`), current, ...flags };
   }
 
   /** Errors of our own chain of segments, by tensor name: shown, not judged. */
@@ -226,11 +237,11 @@ class Parity {
   #optimizer(): void {
     const key = 'after_signsgd.puzzle_emb.weights';
     if (!this.#ref.has(key)) return;
-    const weights = this.#ref.get(`weight.${PREFIX}puzzle_emb.weights`);
+    const weights = this.#input(`weight.${PREFIX}puzzle_emb.weights`);
     const { lr, weight_decay: weightDecay } = this.#ref.json.signsgd;
     const optimizer = new SparseSignSGD(weights, { weightDecay });
-    const gradient = this.#ref.get(`grad.${PREFIX}puzzle_emb.local_weights`);
-    const ids = this.#ref.get('step1.cur.puzzle_identifiers');
+    const gradient = this.#input(`grad.${PREFIX}puzzle_emb.local_weights`);
+    const ids = this.#input('step1.cur.puzzle_identifiers');
     optimizer.step(ids, gradient, tensor(lr), tensor(true));
     this.#add(key, weights);
   }
@@ -256,9 +267,12 @@ class Parity {
   }
 }
 
-/** Runs the comparison. @throws FormatError when the folder's files are missing parts or malformed */
-export function parity(folder: string): ParityRow[] {
-  const run = new Parity(new Reference(folder));
+/**
+ * Runs the comparison on a device.
+ * @throws FormatError when the folder's files are missing parts or malformed; DeviceError
+ */
+export function parity(folder: string, device: Device = 'cpu'): ParityRow[] {
+  const run = new Parity(new Reference(folder), device);
   run.run();
   return run.rows;
 }

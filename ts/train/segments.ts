@@ -3,7 +3,7 @@ import { noGrad } from '../autograd/no_grad';
 import { actStep, type Carry, initialCarry } from '../hrm/act';
 import { IGNORE_LABEL } from '../hrm/loss';
 import type { Hrm } from '../hrm/model';
-import { zeros } from '../tensor/create';
+import { zerosLike } from '../ops/arange';
 import { tidy } from '../tensor/scope';
 import type { Tensor } from '../tensor/tensor';
 import { haltingRows } from './evaluate';
@@ -37,7 +37,7 @@ export interface SegmentAnswer {
 export function* runSegments(model: Hrm, row: PuzzleRow, segments: number): Generator<SegmentAnswer, void, void> {
   const labels = new Int32Array(row.inputs.length).fill(IGNORE_LABEL);
   const puzzleIdentifiers = Int32Array.of(row.puzzleIdentifier);
-  const rows = batchTensors({ inputs: row.inputs, labels, puzzleIdentifiers });
+  const rows = batchTensors({ inputs: row.inputs, labels, puzzleIdentifiers }, model.device);
   let carry: Carry | undefined;
   try {
     for (let segment = 0; segment < segments; segment++) {
@@ -48,7 +48,7 @@ export function* runSegments(model: Hrm, row: PuzzleRow, segments: number): Gene
           const { carry: after, outputs } = actStep(model, from, rows, { training: false });
           return {
             // The row goes on, whatever the number of segments the model was trained with.
-            next: { ...after, halted: zeros([1], { dtype: 'bool' }) },
+            next: { ...after, halted: zerosLike(after.halted) },
             answer: {
               ...decode(model, outputs.logits),
               qHalt: Number(outputs.qHalt.item()),

@@ -13,6 +13,7 @@ import { concat, stack } from '../ops/concat';
 import type { Generator } from '../ops/random';
 import { all, sum } from '../ops/reduce';
 import { reshape } from '../ops/reshape';
+import type { Device } from '../native/device';
 import { AdamATan2 } from '../optim/adam_atan2';
 import { Ema } from '../optim/ema';
 import { learningRate } from '../optim/schedule';
@@ -27,7 +28,10 @@ import { noGrad } from '../autograd/no_grad';
 import type { RunConfig } from './config';
 
 /** The tensors of a batch of the sampler, int32. */
-export function batchTensors(batch: Pick<Batch, 'inputs' | 'labels' | 'puzzleIdentifiers'>): BatchTensors {
+export function batchTensors(
+  batch: Pick<Batch, 'inputs' | 'labels' | 'puzzleIdentifiers'>,
+  device: Device = 'cpu',
+): BatchTensors {
   const { inputs, labels, puzzleIdentifiers } = readFields('batchTensors', 'batch', batch, [
     'inputs',
     'labels',
@@ -38,9 +42,9 @@ export function batchTensors(batch: Pick<Batch, 'inputs' | 'labels' | 'puzzleIde
       throw new ArgumentError(`batchTensors: ${name} must be an Int32Array, got ${describe(tokens)}`);
   const shape = [puzzleIdentifiers.length, inputs.length / Math.max(1, puzzleIdentifiers.length)];
   return {
-    inputs: tensor(inputs, { shape }),
-    labels: tensor(labels, { shape }),
-    puzzleIdentifiers: tensor(puzzleIdentifiers),
+    inputs: tensor(inputs, { shape, device }),
+    labels: tensor(labels, { shape, device }),
+    puzzleIdentifiers: tensor(puzzleIdentifiers, { device }),
   };
 }
 
@@ -91,7 +95,7 @@ export class TrainStep {
     this.dense = new AdamATan2(model.namedParameters(), { beta1, beta2, weightDecay });
     this.sparse = model.puzzleEmb && new SparseSignSGD(model.puzzleEmb.weights, { weightDecay: puzzleEmbWeightDecay });
     this.ema = ema === null ? undefined : new Ema(model.namedParameters(), { decay: ema });
-    this.counter = zeros([], { dtype: 'int32' });
+    this.counter = zeros([], { dtype: 'int32', device: model.device });
   }
 
   /** Runs step number `step` (from 1) on a batch. Its report waits until `read` is called. */
@@ -105,7 +109,7 @@ export class TrainStep {
   #step(batch: Batch): { carry: Carry; report: Omit<PendingReport, 'step'> } {
     const { model, options } = this;
     const { optim, batchSize, generator } = options;
-    const incoming = batchTensors(batch);
+    const incoming = batchTensors(batch, model.device);
     noGrad(() => add_(this.counter, 1));
     const { carry, outputs } = actStep(model, this.carry ?? initialCarry(model, incoming), incoming, {
       training: true,
@@ -117,7 +121,9 @@ export class TrainStep {
       const gradients = model.namedParameters().map(([, parameter]) => parameter.grad);
       const rowGradient = outputs.puzzleRows?.grad;
       const watched = [loss, outputs.logits, ...gradients, rowGradient];
-      const probes = stack(watched.map((item) => cast(item ? sum(item) : zeros([]), 'float32')));
+      const probes = stack(
+        watched.map((item) => cast(item ? sum(item) : zeros([], { device: model.device }), 'float32')),
+      );
       const finite = all(isFinite(probes));
       const schedule = {
         warmupSteps: optim.lrWarmupSteps,

@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { Philox, streamOf } from '../data/philox';
 import type { Batch, TrainSampler } from '../data/sampler';
-import { ConfigError, DeviceError, FileError } from '../error';
+import { ConfigError, FileError } from '../error';
 import { Hrm } from '../hrm/model';
 import { type Checkpoint, CheckpointStore } from '../io/checkpoint_store';
 import { setNumThreads } from '../native/runtime';
@@ -79,18 +79,18 @@ export class Trainer {
   /** @throws ConfigError, FormatError where a checkpoint does not fit, DeviceError */
   constructor(config: RunConfig, data: RunData, options: TrainerOptions = {}) {
     const { train, optim } = config;
-    if (train.device !== 'cpu') throw new DeviceError(`train: device must be "cpu" in this build, got ${train.device}`);
     if (train.threads !== null) setNumThreads(train.threads);
     this.#config = config;
     this.#data = data;
     this.#options = options;
     this.length = runLength(config, dataLength(data));
     this.model = new Hrm(modelConfigFor(config, dataShape(data)), new Generator(seedFor('weights', train.seed)));
+    this.model.to(train.device);
     this.#training = new TrainStep(this.model, {
       optim,
       totalSteps: this.length.scheduleSteps,
       batchSize: train.batchSize,
-      generator: new Generator(seedFor('exploration', train.seed)),
+      generator: new Generator(seedFor('exploration', train.seed), { device: train.device }),
     });
     this.#sampler = data.sampler({
       batchSize: train.batchSize,

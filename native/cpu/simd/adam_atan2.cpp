@@ -7,36 +7,38 @@
 #include <type_traits>
 
 #include "core/context.h"
+#include "numerics/hd.h"
 #include "ops/adam_atan2.h"
 
 #include "cpu/simd/begin.h"
 
 #include "cpu/simd/vec.h"
 
+#include "numerics/adam_atan2.h"
+
 namespace hrm::cpu::HRM_ISA {
 namespace {
 
-/** atan2(y, x) for x >= 0 to 2 ulp: Cephes' atanf on min / max, reduced at tan(pi/8). atan2(0, 0) = 0, of NaN NaN. */
-HRM_INLINE vf atan2_right(vf y, vf x) {
-  const vf zero = broadcast(0.0f), one = broadcast(1.0f);
-  const vf a = abs(y);
-  const vi steep = a > x;
-  const vf high = select(steep, a, x), low = select(steep, x, a);
-  // Equal, so that infinities give pi/4 and zeros 0; NaN equals nothing, and the quotient keeps it from either side.
-  const vf ratio = select(low == high, select(high > zero, one, zero), low / high);
-  const vi large = ratio > broadcast(0.41421356f);
-  const vf r = select(large, (ratio - one) / (ratio + one), ratio);
-  const vf z = r * r;
-  vf p = broadcast(8.05374449538e-2f);
-  p = fma(p, z, broadcast(-1.38776856032e-1f));
-  p = fma(p, z, broadcast(1.99777106478e-1f));
-  p = fma(p, z, broadcast(-3.33329491539e-1f));
-  vf angle = fma(p * z, r, r);
-  angle = select(large, angle + broadcast(0.785398163397f), angle);
-  angle = select(steep, broadcast(1.570796326795f) - angle, angle);
-  return select(y < zero, zero - angle, angle);
-}
+/** M of numerics/adam_atan2.h. */
+struct AdamMath {
+  template <class V> using Element = std::decay_t<decltype(V{}[0])>;
+  static HRM_INLINE vf select(vi m, vf a, vf b) { return HRM_ISA::select(m, a, b); }
+  template <class V> static HRM_INLINE V splat(double value) { return broadcast(static_cast<Element<V>>(value)); }
+  static HRM_INLINE vf abs(vf x) { return HRM_ISA::abs(x); }
+  static HRM_INLINE vf fma(vf a, vf b, vf c) { return HRM_ISA::fma(a, b, c); }
+  static HRM_INLINE vf sqrt(vf x) {
+    for (int i = 0; i < kLanes<float>; ++i)
+      x[i] = __builtin_sqrtf(x[i]);
+    return x;
+  }
+  static HRM_INLINE vd sqrt(vd x) {
+    for (int i = 0; i < kLanes<double>; ++i)
+      x[i] = __builtin_sqrt(x[i]);
+    return x;
+  }
+};
 
+HRM_INLINE vf atan2_right(vf y, vf x) { return numerics::atan2_right{}.template of<AdamMath>(y, x); }
 /** Lane by lane: float64 serves as a reference, not for speed. */
 HRM_INLINE vd atan2_right(vd y, vd x) {
   for (int i = 0; i < kLanes<double>; ++i)
@@ -44,31 +46,18 @@ HRM_INLINE vd atan2_right(vd y, vd x) {
   return y;
 }
 
-HRM_INLINE vf square_root(vf x) {
-  for (int i = 0; i < kLanes<float>; ++i)
-    x[i] = __builtin_sqrtf(x[i]);
-  return x;
-}
-HRM_INLINE vd square_root(vd x) {
-  for (int i = 0; i < kLanes<double>; ++i)
-    x[i] = __builtin_sqrt(x[i]);
-  return x;
-}
-
-template <class T> struct Factors {
-  vec<T> keep, beta1, rest1, beta2, rest2, rate, scale;
-};
+template <class T> using Factors = numerics::AdamFactors<vec<T>>;
 
 template <class T> HRM_INLINE void update(T *p, T *m, T *v, const T *g, int n, const Factors<T> &f) {
   const bool whole = n == kLanes<T>;
   const auto read = [&](const T *at) { return whole ? load(at) : load_partial(at, n); };
   const auto write = [&](T *at, vec<T> value) { whole ? store(at, value) : store_partial(at, value, n); };
-  const vec<T> gradient = read(g);
-  const vec<T> first = f.beta1 * read(m) + f.rest1 * gradient;
-  const vec<T> second = f.beta2 * read(v) + f.rest2 * gradient * gradient;
+  vec<T> weight = read(p), first = read(m), second = read(v);
+  numerics::adam_atan2<AdamMath>(weight, first, second, read(g), f,
+                                 [](vec<T> y, vec<T> x) { return atan2_right(y, x); });
   write(m, first);
   write(v, second);
-  write(p, f.keep * read(p) - f.rate * atan2_right(first, square_root(second) * f.scale));
+  write(p, weight);
 }
 
 constexpr int64_t kStepElements = 16384;
@@ -89,13 +78,8 @@ template <class T> void step(Call &call, int index, const Factors<T> &factors) {
 
 template <class T> Factors<T> factors_of(const ops::adam_atan2::Attrs &attrs, double lr, double t) {
   const auto all = [](double x) { return broadcast(static_cast<T>(x)); };
-  return {all(1 - lr * attrs.weight_decay),
-          all(attrs.beta1),
-          all(1 - attrs.beta1),
-          all(attrs.beta2),
-          all(1 - attrs.beta2),
-          all(lr / (1 - std::pow(attrs.beta1, t))),
-          all(1 / std::sqrt(1 - std::pow(attrs.beta2, t)))};
+  const auto f = numerics::adam_factors(attrs.beta1, attrs.beta2, attrs.weight_decay, lr, t);
+  return {all(f.keep), all(f.beta1), all(f.rest1), all(f.beta2), all(f.rest2), all(f.rate), all(f.scale)};
 }
 
 } // namespace

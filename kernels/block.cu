@@ -1,0 +1,194 @@
+// One transformer block, forward: the products are device/gemm.h's; beside them add_norm reads 2 and writes 1 element a
+// result, bound by memory.
+#include "device/block.h"
+
+#include <cmath>
+
+#include "device/convert.h"
+#include "device/gemm.h"
+#include "device/rows.h"
+#include "ops/attention.h"
+#include "ops/registry.h"
+#include "ops/rope.h"
+
+namespace hrm::device {
+
+namespace {
+
+// y = r s with s = x + update and r = 1 / sqrt(mean(s^2) + eps)
+template <class Plan>
+__global__ void add_norm_kernel(Out<float> y, Out<float> r, In<float> x, In<float> update, RowSpace space, float eps) {
+  constexpr int N = Plan::kWidth;
+  for_rows<typename Plan::Team>(space.rows, [&](int64_t row, bool exists) {
+    const RowPlace<Plan> place(space, row, exists);
+    const RowPart<float, float, Plan> left(x, place), right(update, place);
+    const auto sum = [&](int k, int64_t i) {
+      Vec<float, N> v = left.get(k, i);
+      const Vec<float, N> u = right.get(k, i);
+      HRM_UNROLL
+      for (int j = 0; j < N; ++j)
+        v[j] += u[j];
+      return v;
+    };
+    const float square = reduce_row(place, 0.0f, Sum{}, [&](int k, int64_t i) {
+      Vec<float, N> v = sum(k, i);
+      HRM_UNROLL
+      for (int j = 0; j < N; ++j)
+        v[j] *= v[j];
+      return v;
+    });
+    const float factor = 1.0f / std::sqrt(square / static_cast<float>(space.n) + eps);
+    if (exists && Plan::Team::rank() == 0)
+      r.set(row, factor);
+    place.each([&](int k, int64_t i) {
+      Vec<float, N> v = sum(k, i);
+      HRM_UNROLL
+      for (int j = 0; j < N; ++j)
+        v[j] *= factor;
+      place.store(y, i, v);
+    });
+  });
+}
+
+void add_norm(Call &call, const Tensor &y, const Tensor &r, const Tensor &x, const Tensor &update, const Dims &rows,
+              float eps) {
+  const RowSpace space{rows[0], rows[1]};
+  if (space.rows == 0)
+    return;
+  with_row_plan<float>(space.n, aligned16({&x, &update, &y}), [&](auto plan) {
+    launch(call, &add_norm_kernel<decltype(plan)>, grid_of(plan, space.rows), out<float>(y), out<float>(r),
+           in<float>(x), in<float>(update), space, eps);
+  });
+}
+
+template <bool three> __global__ void add_kernel(Out<float> y, In<float> a, In<float> b, In<float> c, int64_t size) {
+  const int64_t step = int64_t{n_blocks()} * n_threads();
+  for (int64_t i = int64_t{block_x()} * n_threads() + thread_x(); i < size; i += step)
+    y.set(i, a[i] + (three ? b[i] + c[i] : b[i]));
+}
+
+// [B, n, m] of [B, m, n]
+void transpose(Call &call, const Tensor &to, const Tensor &from, int64_t batch, int64_t m, int64_t n) {
+  Tensor view = shaped(from, {batch, n, m});
+  view.strides = {m * n, 1, n};
+  convert(call.op, cuda::stream_of(call), view, shaped(to, {batch, n, m}));
+}
+
+ops::attention::Attrs attention_attrs(const BlockSizes &s) {
+  return {false, 1 / std::sqrt(static_cast<double>(s.head_dim()))};
+}
+
+void mix_by_attention(Call &call, const BlockSizes &s, const BlockParts &w, const RopeTables &rope,
+                      ForwardScratch &scratch, const BlockSaved &saved, const Tensor &input) {
+  const int64_t M = s.tokens(), D = s.hidden;
+  const Tensor q = part(saved.qkv, 0, s.by_head()), k = part(saved.qkv, M * D, s.by_head()),
+               v = part(saved.qkv, 2 * M * D, s.by_head());
+  if (rope.cosines) {
+    product(call, scratch.raw_qk, input, *w.qkv, M, 2 * D, D);
+    const ops::rope::Attrs forward{false};
+    for (const auto &[half, to] : {std::pair<int64_t, const Tensor *>{0, &q}, {1, &k}}) {
+      Tensor raw = part(scratch.raw_qk, half * D, s.by_head());
+      raw.strides = {s.seq * 2 * D, 2 * D, s.head_dim(), 1};
+      run(call, cuda::rope, {&raw, rope.cosines, rope.sines}, {*to}, &forward);
+    }
+  } else {
+    product(call, q, input, *w.qkv, M, D, D);
+    product(call, k, input, part(*w.qkv, D * D, {D, D}), M, D, D);
+  }
+  product(call, v, input, part(*w.qkv, 2 * D * D, {D, D}), M, D, D);
+  const ops::attention::Attrs attrs = attention_attrs(s);
+  run(call, cuda::attention, {&q, &k, &v},
+      {shaped(saved.attention, s.by_head()), shaped(saved.lse, {s.batch, s.heads, s.seq})}, &attrs, scratch.attention);
+  product(call, scratch.update, saved.attention, *w.o, M, D, D);
+  add_norm(call, saved.y1, saved.r1, input, scratch.update, s.first_norm(), s.eps);
+}
+
+void mix_over_sequence(Call &call, const BlockSizes &s, const BlockParts &w, ForwardScratch &scratch,
+                       const BlockSaved &saved, const Tensor &input) {
+  const int64_t rows = s.batch * s.hidden;
+  transpose(call, scratch.transposed, input, s.batch, s.seq, s.hidden);
+  product(call, saved.t_gate_up, scratch.transposed, *w.t_gate_up, rows, 2 * s.seq_inner, s.seq);
+  const Tensor gate_up = shaped(saved.t_gate_up, {rows, 2 * s.seq_inner});
+  run(call, cuda::swiglu, {&gate_up}, {shaped(scratch.t_inner, {rows, s.seq_inner})});
+  product(call, scratch.update, scratch.t_inner, *w.t_down, rows, s.seq, s.seq_inner);
+  add_norm(call, scratch.t_result, saved.r1, scratch.transposed, scratch.update, s.first_norm(), s.eps);
+  transpose(call, saved.y1, scratch.t_result, s.batch, s.hidden, s.seq);
+}
+
+} // namespace
+
+std::vector<BlockParts> block_parts(const Args &in, int first) {
+  std::vector<BlockParts> blocks;
+  using List = ops::BlockLists;
+  const auto of = [&](List::List list, int i) {
+    return in.count(first + list) > i ? &in.at(first + list, i) : nullptr;
+  };
+  for (int i = 0; i < in.count(first + List::kGateUp); ++i)
+    blocks.push_back({of(List::kQkv, i), of(List::kO, i), of(List::kGateUp, i), of(List::kDown, i),
+                      of(List::kTGateUp, i), of(List::kTDown, i)});
+  return blocks;
+}
+
+RopeTables rope_tables(const Args &in, int cos_slot) {
+  return in.has(cos_slot) ? RopeTables{&in[cos_slot], &in[cos_slot + 1]} : RopeTables{nullptr, nullptr};
+}
+
+ForwardScratch::ForwardScratch(Arena &arena, const BlockSizes &s, bool keeps) {
+  const int64_t M = s.tokens(), D = s.hidden, rows = s.batch * D;
+  const auto kept = [&](const Dims &shape) { return keeps ? Tensor{} : arena.take(shape); };
+  update = arena.take({M, D});
+  inner = arena.take({M, s.inner});
+  if (s.over_sequence()) {
+    transposed = arena.take({rows, s.seq});
+    t_result = arena.take({rows, s.seq});
+    t_inner = arena.take({rows, s.seq_inner});
+    saved.t_gate_up = kept({rows, 2 * s.seq_inner});
+  } else {
+    raw_qk = arena.take({M, 2 * D});
+    saved.qkv = kept({3, M, D});
+    saved.attention = kept({M, D});
+    saved.lse = kept({s.batch, s.heads, s.seq});
+    // Attention's own scratch, whatever shapes it is asked for with.
+    Tensor q = raw_qk;
+    q.shape = s.by_head();
+    q.strides = contiguous_strides(q.shape);
+    const ops::attention::Attrs attrs = attention_attrs(s);
+    attention = arena.take_bytes(workspace_bytes(cuda::attention, {&q, &q, &q}, &attrs));
+  }
+  saved.y1 = kept({M, D});
+  saved.r1 = kept({s.first_norm()[0]});
+  saved.gate_up = kept({M, 2 * s.inner});
+  saved.r2 = kept({M});
+}
+
+void block_forward(Call &call, const BlockSizes &s, const BlockParts &w, const RopeTables &rope,
+                   ForwardScratch &scratch, const BlockSaved &saved, const Tensor &input, const Tensor &y) {
+  const int64_t M = s.tokens(), D = s.hidden;
+  if (s.over_sequence())
+    mix_over_sequence(call, s, w, scratch, saved, input);
+  else
+    mix_by_attention(call, s, w, rope, scratch, saved, input);
+  product(call, saved.gate_up, saved.y1, *w.gate_up, M, 2 * s.inner, D);
+  const Tensor gate_up = shaped(saved.gate_up, {M, 2 * s.inner});
+  run(call, cuda::swiglu, {&gate_up}, {shaped(scratch.inner, {M, s.inner})});
+  product(call, scratch.update, scratch.inner, *w.down, M, D, s.inner);
+  add_norm(call, y, saved.r2, saved.y1, scratch.update, {M, D}, s.eps);
+}
+
+void add(Call &call, const Tensor &y, const Tensor &a, const Tensor &b, const Tensor *c) {
+  const int64_t size = y.size();
+  if (size == 0)
+    return;
+  const Grid grid{blocks_for(size, kThreads), kThreads};
+  if (c)
+    launch(call, &add_kernel<true>, grid, out<float>(y), in<float>(a), in<float>(b), in<float>(*c), size);
+  else
+    launch(call, &add_kernel<false>, grid, out<float>(y), in<float>(a), in<float>(b), In<float>(nullptr, 0), size);
+}
+
+void product(Call &call, const Tensor &y, const Tensor &x, const Tensor &weight, int64_t rows, int64_t n, int64_t k) {
+  gemm<float, float>(call.op, cuda::stream_of(call), {rows, n, k}, {x.data<float>(), k, 1},
+                     {weight.data<float>(), 1, k}, {y.data<float>(), n});
+}
+
+} // namespace hrm::device

@@ -1,0 +1,53 @@
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/gpu.h"
+#include "cuda/runtime.h"
+#include "ops/op.h"
+
+namespace hrm::cuda {
+
+// What kernels found wrong with data, which nothing on the host has seen: written by device code, read at the next
+// wait. The first finding stays.
+struct Finding {
+  // 0: nothing. Otherwise 1 + the number of the op in ops.def's order.
+  int32_t op;
+  int32_t padding;
+  int64_t value, limit;
+};
+
+// One device of an environment: a stream, memory, staging for copies. Everything is ordered by the one stream, so that
+// freed memory may be used again at once.
+class Stream : public Gpu {
+public:
+  explicit Stream(int index);
+  ~Stream() override;
+
+  Allocator &allocator() override { return *allocator_; }
+  void upload(const void *host, void *device, size_t n_bytes) override;
+  std::unique_ptr<Download> download(const void *device, size_t n_bytes) override;
+  void convert(const Tensor &source, const Tensor &target) override;
+  void fill(const Tensor &target, double value) override;
+  void synchronize() override;
+
+  cudaStream_t stream() const { return stream_; }
+  // Where kernels report; device memory.
+  Finding *finding() const { return finding_; }
+  // Makes this the calling thread's device: environments and devices share threads.
+  void activate() const;
+  // Throws what kernels reported. After a wait.
+  void check_finding();
+
+private:
+  int index_;
+  cudaStream_t stream_ = nullptr;
+  std::unique_ptr<Allocator> allocator_;
+  Finding *finding_ = nullptr;
+  Finding *host_finding_ = nullptr;
+};
+
+inline Stream &stream_of(const Call &call) { return *static_cast<Stream *>(call.gpu); }
+
+} // namespace hrm::cuda
