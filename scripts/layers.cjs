@@ -12,8 +12,9 @@ const uses = {
   data: ['io'],
   hrm: ['nn'],
   train: ['hrm', 'optim', 'data', 'io'],
+  analyze: ['train'],
   viz: ['train'],
-  cli: ['viz', 'train'],
+  cli: ['viz', 'analyze', 'train'],
 };
 
 const reachable = (folder) => [folder, ...uses[folder].flatMap(reachable)];

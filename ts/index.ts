@@ -107,3 +107,41 @@ export type { RunEvaluation, RunEvents, RunStatus } from './train/trainer';
 export { batchTensors, type StepReport } from './train/step';
 export { configKeys, parseConfig, type ConfigLayer, type ConfigValues, type RunConfig } from './train/config';
 export { presetList } from './train/presets';
+export { accuracyBySegments, type SegmentAccuracy, type SegmentOptions, type SegmentScaling } from './analyze/segments';
+export {
+  participationRatio,
+  stateDimensions,
+  type DimensionOptions,
+  type Dimensions,
+  type ModelRatios,
+  type StateRatios,
+} from './analyze/dimensions';
+export {
+  compareGradients,
+  type GradientAgreement,
+  type GradientComparison,
+  type GradientOptions,
+  type GradientRow,
+  type GradSteps,
+  type ParameterRow,
+} from './analyze/gradients';
+export { compareHalting, type Halting, type HaltingOptions, type HaltingRow, type HaltingRun } from './analyze/halting';
+export type { AnalysisOptions } from './analyze/puzzles';
+export { forwardResiduals, type Residual, type ResidualOptions, type Residuals } from './analyze/residuals';
+export type { MeanEstimate } from './analyze/statistics';
+export type { Accuracy } from './analyze/answers';
+export {
+  intermediateAnswers,
+  type ExampleSteps,
+  type IntermediateAnswers,
+  type StepAccuracy,
+  type StepOptions,
+} from './analyze/steps';
+export {
+  stateTrajectories,
+  type StateTrajectories,
+  type Trajectories,
+  type TrajectoryOptions,
+  type TrajectoryPoint,
+} from './analyze/trajectories';
+export { walkSegment, type Update } from './analyze/walk';

@@ -1,28 +1,8 @@
 /** `hrm eval`: metrics of a trained model on its test puzzles. */
-import { ConfigError } from '../error';
-import { parseConfig, serializeConfig, checkLayer, type RunConfig } from '../train/config';
 import { evaluate, type Evaluation } from '../train/evaluate';
-import { loadModel } from '../train/load_model';
-import { overridesLayer, parseOverride } from '../train/overrides';
-import { openRunData } from '../train/run_data';
-import { parseJson } from '../io/strict_json';
 import { defineCommand, EXIT_OK, interruptible } from './command';
+import { openSplit } from './open_split';
 import { evaluationText, fallbackText, percent } from './run_report';
-
-/** Other settings than the data's would be read and change nothing. */
-function requireDataOnly(assignments: readonly string[]): void {
-  for (const assignment of assignments) {
-    const { group, key } = parseOverride('--set', assignment);
-    if (group !== 'data') throw new ConfigError(`--set ${assignment}: must set a key of data, got ${group}.${key}`);
-  }
-}
-
-/** The configuration of the run with other data settings. */
-function withData(config: RunConfig, assignments: readonly string[]): RunConfig {
-  if (assignments.length === 0) return config;
-  const saved = checkLayer('the saved run', parseJson(serializeConfig(config), 'the saved run'));
-  return parseConfig([saved, overridesLayer(assignments)]);
-}
 
 function reportText(fixed: Evaluation | undefined, adaptive: Evaluation | undefined): string {
   const lines: string[] = [];
@@ -73,16 +53,8 @@ export const evalCommand = defineCommand({
       })
       .option('json', { type: 'boolean', default: false, describe: 'Print JSON' }),
   run: async ({ checkpoint, split, puzzles, segments, batch, adaptive, raw, set, json }) => {
-    requireDataOnly(set);
     return await interruptible(async (signal) => {
-      const loaded = loadModel(checkpoint, { averaged: !raw });
-      const data = await openRunData(withData(loaded.config, set), {
-        // The puzzles that it was trained with were proved then.
-        ...(set.length === 0 ? { unique: false } : {}),
-        signal,
-      });
-      const dataset = data[split];
-      if (dataset === undefined) throw new ConfigError(`eval: --split ${split}: the run's data has no such split`);
+      const { loaded, dataset } = await openSplit('eval', { checkpoint, split, raw, set }, signal);
       const options = {
         batchSize: batch,
         puzzles: puzzles ?? null,

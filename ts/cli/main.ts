@@ -3,6 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 import { type Argv } from 'yargs';
 import { ConfigError, HrmError } from '../error';
 import { nearest } from '../hrm/config_error';
+import { analyze } from './analyze';
 import { EXIT_FAILURE, EXIT_OK, EXIT_USAGE, type Command } from './command';
 import { data } from './data';
 import { demo } from './demo';
@@ -13,7 +14,7 @@ import { packageInfo } from './package_info';
 import { solve } from './solve';
 import { train } from './train';
 
-const commands: readonly Command[] = [demo, train, evalCommand, solve, data, doctor, parityCommand];
+const commands: readonly Command[] = [demo, train, evalCommand, solve, analyze, data, doctor, parityCommand];
 
 const isSystemError = (error: unknown): error is NodeJS.ErrnoException =>
   error instanceof Error && typeof (error as NodeJS.ErrnoException).syscall === 'string';

@@ -2,33 +2,20 @@
 import { parity } from '../train/parity';
 import type { ParityRow } from '../train/parity_compare';
 import { defineCommand, EXIT_FAILURE, EXIT_OK } from './command';
+import { renderTable } from './table';
 
 const number = (value: number): string => (value === 0 ? '0' : value.toExponential(2));
 
 /** A table, one row a tensor; the last line counts. */
 export function renderParity(rows: readonly ParityRow[]): string {
-  const width = Math.max(...rows.map((row) => row.name.length));
-  const lines = rows.map(({ name, kind, error, bound, ok, chained }) =>
-    [
-      name.padEnd(width),
-      kind.padEnd(9),
-      number(error).padStart(9),
-      number(bound).padStart(9),
-      (chained === undefined ? '' : number(chained)).padStart(9),
-      ok ? 'ok' : 'FAIL',
-    ].join('  '),
-  );
-  const head = [
-    'tensor'.padEnd(width),
-    'measure'.padEnd(9),
-    'error'.padStart(9),
-    'bound'.padStart(9),
-    'chained'.padStart(9),
-    '',
-  ];
+  const lines = rows.map(({ name, kind, error, bound, ok, chained }) => [
+    ...[name, kind, number(error), number(bound), chained === undefined ? '' : number(chained)],
+    ok ? 'ok' : 'FAIL',
+  ]);
   const failed = rows.filter((row) => !row.ok).length;
-  return [head.join('  '), ...lines, '', `${rows.length - failed} of ${rows.length} within their bounds`, ''].join(
-    '\n',
+  return (
+    renderTable(['tensor', 'measure', 'error', 'bound', 'chained', ''], lines, 2) +
+    `\n${rows.length - failed} of ${rows.length} within their bounds\n`
   );
 }
 

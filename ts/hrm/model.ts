@@ -18,6 +18,7 @@ import { ropeTables } from '../ops/rope';
 import { expand, reshape } from '../ops/reshape';
 import { narrow, select } from '../ops/slice';
 import { full, zeros } from '../tensor/create';
+import { tidy } from '../tensor/scope';
 import type { Tensor } from '../tensor/tensor';
 import { gradLSteps, headDim, type ModelConfig, requireModelConfig, swigluInnerSize, totalSeqLen } from './config';
 
@@ -188,6 +189,21 @@ export class Hrm extends Module {
       const hWeights = this.config.sharedLevels ? lWeights : this.#forwardBlocks(this.#hLevel);
       return lLoop(zH, zL, x, lWeights, hWeights, { ...this.#loopOptions(0), hTokens });
     });
+  }
+
+  /**
+   * One L update, zL = L(zL, zH + x), with its graph: the step that `recur` repeats.
+   *
+   * @param zL [B, S, D] @param zH [B, S, D] @param x [B, S, D] input embedding
+   * @returns the new zL [B, S, D]
+   */
+  updateL(zL: Tensor, zH: Tensor, x: Tensor): Tensor {
+    return tidy(() => level(zL, [zH, x], this.#forwardBlocks(this.#lLevel), this.#loopOptions(0)));
+  }
+
+  /** One H update, zH = H(zH, zL), with its graph. @param zH [B, S, D] @param zL [B, S, D] @returns the new zH */
+  updateH(zH: Tensor, zL: Tensor): Tensor {
+    return tidy(() => level(zH, [zL], this.#forwardBlocks(this.#hLevel), this.#loopOptions(0)));
   }
 
   /** The language-model head on every token but the puzzle's. @param zH [B, S, D] */
