@@ -7,7 +7,6 @@ import {
   backward,
   type BatchTensors,
   type BlockOptions,
-  type BlockWeights,
   cast,
   composedLevel,
   copy_,
@@ -29,6 +28,7 @@ import {
 } from '../../ts/index';
 import { gradLSteps } from '../../ts/hrm/config';
 import { demandFused } from '../../ts/ops/fused';
+import { blocksOf } from '../support/composed_hrm';
 import { GRADCHECK_BOUND } from '../support/tolerance';
 
 const [BATCH, SEQ] = [3, 6] as const;
@@ -71,25 +71,6 @@ function makeBatch(): BatchTensors {
     labels: randint(0, 5, [BATCH, SEQ], { generator }),
     puzzleIdentifiers: randint(0, 3, [BATCH], { generator }),
   };
-}
-
-/** A level's blocks, in the dtype of the forward pass. */
-function blocksOf(model: Hrm, level: 'L_level' | 'H_level'): BlockWeights[] {
-  const { config } = model;
-  const weights = new Map(model.namedParameters());
-  const shared = config.sharedLevels ? 'L_level' : level;
-  const names = config.mlpT
-    ? { tGateUp: 'mlp_t.gate_up_proj', tDown: 'mlp_t.down_proj' }
-    : { qkv: 'self_attn.qkv_proj', o: 'self_attn.o_proj' };
-  const all = { ...names, gateUp: 'mlp.gate_up_proj', down: 'mlp.down_proj' };
-  const block = (i: number): BlockWeights =>
-    Object.fromEntries(
-      Object.entries(all).map(([part, name]) => [
-        part,
-        cast(weights.get(`${shared}.layers.${i}.${name}.weight`) as Tensor, config.forwardDtype),
-      ]),
-    ) as unknown as BlockWeights;
-  return Array.from({ length: level === 'L_level' ? config.lLayers : config.hLayers }, (_, i) => block(i));
 }
 
 /** HRM section 2 in generic ops: the last `gradSteps` L updates, with the H updates from there on, carry gradient. */
