@@ -131,7 +131,8 @@ describe('compareGradients', () => {
     const { rows } = await compareGradients(model, puzzles, {
       ...{ puzzles: 2, rounds: 1, cycles: [[1, 1], [1, 2]], gradSteps: [1, 2, 7] },
     });
-    expect(memory().tensors).toBe(tensors);
+    // The collector may take what earlier tests dropped.
+    expect(memory().tensors).toBeLessThanOrEqual(tensors);
     expect(rows.map(({ lCycles, gradSteps }) => [lCycles, gradSteps])).toEqual([[1, 'full'], [2, 1], [2, 'full']]);
     expect(weights()).toEqual(before);
     expect(model.parameters().every((p) => p.grad === undefined)).toBe(true);

@@ -66,6 +66,7 @@ export interface ParameterRow {
 }
 
 export interface GradientComparison {
+  /** Of the batch. */
   readonly puzzles: number;
   readonly segment: number;
   readonly rounds: number;
@@ -202,7 +203,7 @@ async function compareDepths(
   [hCycles, lCycles]: readonly [number, number],
   depths: readonly GradSteps[],
   { dataset, puzzles, subsetSeed, segment, rounds, signal }: Checked,
-): Promise<Depth[]> {
+): Promise<{ depths: Depth[]; batchSize: number }> {
   const contestants: Depth[] = [];
   let carry: Carry | undefined;
   try {
@@ -226,7 +227,7 @@ async function compareDepths(
         await takeTurn(signal);
       }
     }
-    return contestants;
+    return { depths: contestants, batchSize: carry!.steps.shape[0]! };
   } finally {
     disposeCarry(carry);
     for (const depth of contestants) depth.model.dispose();
@@ -294,12 +295,14 @@ export async function compareGradients(
     signal: given.signal,
   };
   const rows: GradientRow[] = [];
+  let count = 0;
   let parameters: ParameterRow[] = [];
   let firstDepths: readonly GradSteps[] = [];
   for (const [hCycles, lCycles] of cycles) {
     const possible = depths.filter((depth) => depth === 'full' || depth < hCycles * lCycles);
-    const measured = await compareDepths(checked.model, [hCycles, lCycles], possible, settings);
+    const { depths: measured, batchSize } = await compareDepths(checked.model, [hCycles, lCycles], possible, settings);
     const reference = measured.at(-1)!.gradients;
+    count = batchSize;
     for (const { gradSteps, gradients, times, peakBytes } of measured) {
       const agreement = overall(gradients, reference);
       rows.push({ hCycles, lCycles, gradSteps, ...agreement, ms: median(times), spread: spread(times), peakBytes });
@@ -312,6 +315,6 @@ export async function compareGradients(
       agreements: measured.map(({ gradients }) => agreementOf(productsOf(gradients.get(name)!, values))),
     }));
   }
-  const { puzzles, segment } = settings;
-  return { puzzles, segment, rounds: settings.rounds, gradSteps: firstDepths, cycles: cycles[0]!, rows, parameters };
+  const { segment, rounds } = settings;
+  return { puzzles: count, segment, rounds, gradSteps: firstDepths, cycles: cycles[0]!, rows, parameters };
 }

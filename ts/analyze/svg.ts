@@ -80,12 +80,12 @@ function label(x: number, y: number, text: string, extra = ''): string {
   return `<text x="${px(x)}" y="${px(y)}" ${extra}>${escapeXml(text)}</text>`;
 }
 
-/** About `count` round numbers from `low` to `high`: 1, 2 or 5 times a power of ten apart. */
-export function ticks(low: number, high: number, count = 5): number[] {
+/** About `count` round numbers from `low` to `high`: 1, 2 or 5 times a power of ten apart, and at least `apart`. */
+export function ticks(low: number, high: number, count = 5, apart = 0): number[] {
   if (!(high > low)) return [low];
-  const rough = (high - low) / count;
+  const rough = Math.max((high - low) / count, apart);
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = power * ([1, 2, 5].find((factor) => factor * power >= rough * 0.999) ?? 10);
+  const step = power * ([1, 2, 5].find((factor) => factor * power >= rough * 0.85) ?? 10);
   const first = Math.ceil(low / step - 1e-9);
   const last = Math.floor(high / step + 1e-9);
   return Array.from({ length: last - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
@@ -117,7 +117,14 @@ function range(values: readonly number[], withZero: boolean): [number, number] {
   return withZero ? [Math.min(0, low), high > 0 ? high + pad : 0] : [low - pad, high + pad];
 }
 
-function axes(titles: Titles, x: Scale | undefined, y: Scale, percent: boolean): string {
+interface AxisStyle {
+  /** Percentages on the y axis. */
+  readonly percent?: boolean;
+  /** Whole numbers on the x axis. */
+  readonly whole?: boolean;
+}
+
+function axes(titles: Titles, x: Scale | undefined, y: Scale, { percent = false, whole = false }: AxisStyle = {}): string {
   const bottom = MARGIN.top + PLOT.height;
   const right = MARGIN.left + PLOT.width;
   const parts = [label(MARGIN.left, 18, titles.title, 'class="title"')];
@@ -126,7 +133,7 @@ function axes(titles: Titles, x: Scale | undefined, y: Scale, percent: boolean):
     parts.push(`<path class="grid" d="M${MARGIN.left} ${at}H${right}"/>`);
     parts.push(label(MARGIN.left - 6, y.at(value) + 4, tickText(value, percent), 'text-anchor="end"'));
   }
-  for (const value of x ? ticks(x.low, x.high, 8) : []) {
+  for (const value of x ? ticks(x.low, x.high, 8, whole ? 1 : 0) : []) {
     parts.push(`<path class="axis" d="M${px(x!.at(value))} ${bottom}v4"/>`);
     parts.push(label(x!.at(value), bottom + 16, tickText(value), 'text-anchor="middle"'));
   }
@@ -175,7 +182,7 @@ function drawLines(chart: LineChart): Drawing {
   const [xLow, xHigh] = xs.length > 0 ? [Math.min(...xs), Math.max(...xs)] : [0, 1];
   const x = scale(xLow, xHigh, MARGIN.left + 8, MARGIN.left + PLOT.width - 8);
   const y = scale(...(chart.yRange ?? range(ends, true)), MARGIN.top + PLOT.height, MARGIN.top);
-  const parts = [axes(chart, x, y, chart.percent ?? false)];
+  const parts = [axes(chart, x, y, { percent: chart.percent ?? false, whole: points.every((p) => Number.isInteger(p.x)) })];
   for (const { x: at, label: text } of chart.marks ?? []) {
     parts.push(`<path class="mark" d="M${px(x.at(at))} ${MARGIN.top}V${MARGIN.top + PLOT.height}"/>`);
     const left = x.at(at) > MARGIN.left + PLOT.width / 2;
@@ -206,7 +213,7 @@ function drawBars(chart: BarChart): Drawing {
   const names = [...new Set(chart.groups.flatMap(({ bars }) => bars.map(({ name }) => name)))];
   const values = chart.groups.flatMap(({ bars }) => bars.map(({ value }) => value));
   const y = scale(...range(values, true), MARGIN.top + PLOT.height, MARGIN.top);
-  const parts = [axes({ ...chart, xLabel: '' }, undefined, y, false)];
+  const parts = [axes({ ...chart, xLabel: '' }, undefined, y)];
   const groupWidth = PLOT.width / Math.max(1, chart.groups.length);
   const barWidth = Math.min(48, (groupWidth * 0.76) / Math.max(1, names.length));
   chart.groups.forEach(({ label: text, bars }, g) => {
@@ -244,7 +251,7 @@ function drawPaths(chart: PathChart): Drawing {
   );
   const x = scale(...xRange, MARGIN.left, MARGIN.left + PLOT.width);
   const y = scale(...yRange, MARGIN.top + PLOT.height, MARGIN.top);
-  const parts = [axes(chart, x, y, false)];
+  const parts = [axes(chart, x, y)];
   paths.forEach(({ points: way }, i) => {
     const [first, last] = [way[0], way.at(-1)];
     if (first === undefined || last === undefined) return;

@@ -201,7 +201,7 @@ export const halting = defineAnalysis({
     return (
       `fixed: every puzzle runs M segments; adaptive: it leaves when its Q head says so, at most M (* most in training);\n` +
       `exactly right ± standard error of ${count} puzzles; puzzles a second: median ± half the quartiles' distance of ` +
-      `${rounds} rounds in turn\n\n` +
+      `${rounds} timed rounds in turn\n\n` +
       renderTable(
         ['M', 'exact fixed', 'exact adaptive', 'mean segments', 'fixed /s', 'adaptive /s', 'faster'],
         lines,

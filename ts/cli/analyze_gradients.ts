@@ -74,7 +74,8 @@ export const gradients = defineAnalysis({
     );
   },
   charts: ({ rows }) => {
-    const depths = [...new Set(rows.map((row) => row.gradSteps))];
+    const depthOf = ({ gradSteps }: { gradSteps: GradSteps }): number => (gradSteps === 'full' ? Infinity : gradSteps);
+    const depths = [...new Set([...rows].sort((a, b) => depthOf(a) - depthOf(b)).map((row) => row.gradSteps))];
     const series = (of: (row: (typeof rows)[number]) => number | null) =>
       depths.map((depth) => ({
         name: depth === 'full' ? 'full' : `${depth} ${depth === 1 ? 'step' : 'steps'}`,
