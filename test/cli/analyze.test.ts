@@ -7,7 +7,7 @@ import { runCli } from '../support/run_cli';
 import { tinyRun, withDirectory } from '../support/tiny_run';
 
 const COMMANDS: Readonly<Record<string, { args: string[]; table: RegExp }>> = {
-  residuals: { args: ['--puzzles', '5'], table: /segment {2}step +L +H {2}L alone\n +1 +1 +[\d.]+ ± [\d.]+ +[\d.]+ ± / },
+  residuals: { args: ['--puzzles', '5'], table: /segment {2}step +L +H +L alone\n +1 +1 +[\d.]+ ± [\d.]+ +[\d.]+ ± / },
   trajectories: { args: ['--puzzles', '2'], table: /zL +10 +[\d.]+% / },
   dimensions: { args: [], table: /paper, D = 512 +89\.95 +30\.22 +40\.75 +42\.09/ },
   steps: { args: ['--puzzle', '1'], table: /cells changed\n[^]*puzzle +solution +segment 1 step 1[^]*\+-----\+/ },

@@ -186,7 +186,7 @@ function drawLines(chart: LineChart): Drawing {
   for (const { x: at, label: text } of chart.marks ?? []) {
     parts.push(`<path class="mark" d="M${px(x.at(at))} ${MARGIN.top}V${MARGIN.top + PLOT.height}"/>`);
     const left = x.at(at) > MARGIN.left + PLOT.width / 2;
-    parts.push(label(x.at(at) + (left ? -4 : 4), MARGIN.top + 10, text, left ? 'text-anchor="end"' : ''));
+    parts.push(label(x.at(at) + (left ? -4 : 4), MARGIN.top + PLOT.height - 6, text, left ? 'text-anchor="end"' : ''));
   }
   series.forEach((one, i) => {
     const stroke = `stroke="${colour(i)}"`;

@@ -110,7 +110,7 @@ function pathChart(name: string, { explained, paths }: StateTrajectories): PathC
   const axis = (i: number): string => `PC${i + 1} (${percent(explained[i] ?? 0)})`;
   return {
     kind: 'path',
-    title: `${name} through its principal components`,
+    title: `${name} through its principal components (ring: start)`,
     xLabel: axis(0),
     yLabel: axis(1),
     paths: paths.map((points, i) => ({
