@@ -6,7 +6,20 @@ import * as api from '../../ts';
 import { tinyModel } from '../support/tiny_model';
 import { tinyRun } from '../support/tiny_run';
 import { bounded, call, construct, method, none, rare, type Subjects } from './subject';
-import { about, type Arb, asyncCallback, build, callback, either, int, list, made, maybe, object, value } from './values';
+import {
+  about,
+  type Arb,
+  asyncCallback,
+  build,
+  callback,
+  either,
+  int,
+  list,
+  made,
+  maybe,
+  object,
+  value,
+} from './values';
 
 const SEQ_LEN = 16;
 const VOCAB = 6;

@@ -3,7 +3,14 @@ import { PAPER_RATIOS, stateDimensions, type StateRatios } from '../analyze/dime
 import { forwardResiduals, type Residual } from '../analyze/residuals';
 import type { PathChart } from '../analyze/svg';
 import { type StateTrajectories, stateTrajectories } from '../analyze/trajectories';
-import { analysisOptions, batchOption, defineAnalysis, estimateText, puzzlesOption, segmentsOption } from './analyze_command';
+import {
+  analysisOptions,
+  batchOption,
+  defineAnalysis,
+  estimateText,
+  puzzlesOption,
+  segmentsOption,
+} from './analyze_command';
 import { percent } from './run_report';
 import { renderTable } from './table';
 
