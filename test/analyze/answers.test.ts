@@ -66,7 +66,9 @@ function naiveSteps(model: Hrm): Naive[] {
       states = next;
       return updates.flatMap(({ level, step, after }) => {
         if (level === 'H') zH = after;
-        return level === 'H' ? [] : [{ segment: s + 1, step, answers: naiveAnswers(model, composedH(model, { zH, zL: after })) }];
+        return level === 'H'
+          ? []
+          : [{ segment: s + 1, step, answers: naiveAnswers(model, composedH(model, { zH, zL: after })) }];
       });
     }).flat();
   });
@@ -94,7 +96,13 @@ function undecided(): Hrm {
   const state = model.stateDict();
   noGrad(() => {
     copy_(state.get('q_head.bias')!, tensor([0, 0]));
-    copy_(state.get('q_head.weight')!, tensor(Float32Array.from({ length: 32 }, (_, i) => Math.sin(i * i)), { shape: [2, 16] }));
+    copy_(
+      state.get('q_head.weight')!,
+      tensor(
+        Float32Array.from({ length: 32 }, (_, i) => Math.sin(i * i)),
+        { shape: [2, 16] },
+      ),
+    );
   });
   return model;
 }
@@ -104,7 +112,10 @@ describe('intermediateAnswers', () => {
   const naive = naiveSteps(model);
 
   it('decodes every inner step, over scored cells and puzzles alone', async () => {
-    const { count, steps, example } = await intermediateAnswers(model, partlyScored, { batchSize: 4, segments: SEGMENTS });
+    const { count, steps, example } = await intermediateAnswers(model, partlyScored, {
+      batchSize: 4,
+      segments: SEGMENTS,
+    });
     expect(count).toBe(COUNT - 1);
     expect(example).toBeNull();
     expect(steps).toEqual(
@@ -117,7 +128,9 @@ describe('intermediateAnswers', () => {
           i === 0
             ? null
             : estimate(
-                scoredRows.map((row) => scored(row).filter((c) => answers[row]![c] !== naive[i - 1]!.answers[row]![c]).length),
+                scoredRows.map(
+                  (row) => scored(row).filter((c) => answers[row]![c] !== naive[i - 1]!.answers[row]![c]).length,
+                ),
               ),
       })),
     );
@@ -126,10 +139,16 @@ describe('intermediateAnswers', () => {
   });
 
   it('keeps the answers to one puzzle', async () => {
-    const { example } = await intermediateAnswers(model, partlyScored, { batchSize: 4, segments: SEGMENTS, example: 6 });
+    const { example } = await intermediateAnswers(model, partlyScored, {
+      batchSize: 4,
+      segments: SEGMENTS,
+      example: 6,
+    });
     expect(example!.inputs).toEqual(Array.from(puzzles.sets[0]!.inputs.subarray(6 * CELLS, 7 * CELLS)));
     expect(example!.labels).toEqual(labels[6]);
-    expect(example!.answers).toEqual(naive.map(({ segment, step, answers }) => ({ segment, step, tokens: answers[6] })));
+    expect(example!.answers).toEqual(
+      naive.map(({ segment, step, answers }) => ({ segment, step, tokens: answers[6] })),
+    );
     await expect(intermediateAnswers(model, puzzles, { puzzles: 3, example: 3 })).rejects.toThrow(
       /intermediateAnswers: example must be an integer in \[0, 2\], got 3/,
     );
@@ -181,7 +200,8 @@ describe('accuracyBySegments', () => {
     const steps = naiveSteps(model).filter(({ step }) => step === 4);
     const dataset = answeredBy(model);
     const right = Int32Array.from(dataset.sets[0]!.labels);
-    const isRight = ({ answers }: Naive, row: number): boolean => answers[row]!.every((t, c) => t === right[row * CELLS + c]);
+    const isRight = ({ answers }: Naive, row: number): boolean =>
+      answers[row]!.every((t, c) => t === right[row * CELLS + c]);
     const { bySegments } = await accuracyBySegments(model, dataset, { segments: SEGMENTS, batchSize: 4 });
     const rows = Array.from({ length: COUNT }, (_, row) => row);
     expect(bySegments.map(({ everExact }) => everExact)).toEqual(
@@ -199,7 +219,10 @@ describe('compareHalting', () => {
     const { count, trainedSegments, rows } = await compareHalting(model, puzzles, { rounds: 2, limits: [2, 6, 2] });
     expect([count, trainedSegments, rows.map(({ limit }) => limit)]).toEqual([COUNT, 3, [2, 6]]);
     for (const { limit: segments, ...row } of rows) {
-      for (const [name, adaptive] of [['fixed', false], ['adaptive', true]] as const) {
+      for (const [name, adaptive] of [
+        ['fixed', false],
+        ['adaptive', true],
+      ] as const) {
         const result = await evaluate(model, puzzles, { segments, adaptive });
         const { accuracy, accuracyStandardError, exactAccuracy, exactStandardError } = result;
         expect(row[name]).toMatchObject({ accuracy, accuracyStandardError, exactAccuracy, exactStandardError });
@@ -217,6 +240,8 @@ describe('compareHalting', () => {
     const { rows } = await compareHalting(undecided(), puzzles, { rounds: 1, puzzles: 2 });
     expect(rows.map(({ limit }) => limit)).toEqual([1, 2, 3, 6]);
     await expect(compareHalting(undecided(), puzzles, { limits: [] })).rejects.toThrow(/limits must have at least one/);
-    await expect(compareHalting(undecided(), puzzles, { limits: [0] })).rejects.toThrow(/limits\[0\] must be an integer/);
+    await expect(compareHalting(undecided(), puzzles, { limits: [0] })).rejects.toThrow(
+      /limits\[0\] must be an integer/,
+    );
   });
 });

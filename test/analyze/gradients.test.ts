@@ -64,10 +64,12 @@ function naiveGradients(model: Hrm, segment: number, depth: number): Map<string,
   const outputs = { ...model.heads(zH), targetQContinue: undefined, puzzleRows };
   backward(div(actLoss(model.config, carry, outputs).loss, COUNT));
   const found = new Map(
-    model.namedParameters().map(([name, { grad, size }]): [string, Float64Array] => [
-      name,
-      Float64Array.from((grad?.dataSync() as Float32Array | undefined) ?? new Float32Array(size)),
-    ]),
+    model
+      .namedParameters()
+      .map(([name, { grad, size }]): [string, Float64Array] => [
+        name,
+        Float64Array.from((grad?.dataSync() as Float32Array | undefined) ?? new Float32Array(size)),
+      ]),
   );
   found.set('puzzle_emb (rows in use)', Float64Array.from(puzzleRows.grad!.dataSync() as Float64Array));
   model.zeroGrad();
@@ -113,7 +115,15 @@ describe('compareGradients', () => {
 
   it('shows that memory grows with the depth alone', async () => {
     const { rows } = await compareGradients(livelyModel(), puzzles, {
-      ...{ puzzles: COUNT, rounds: 1, cycles: [[2, 2], [4, 4]], gradSteps: [1] },
+      ...{
+        puzzles: COUNT,
+        rounds: 1,
+        cycles: [
+          [2, 2],
+          [4, 4],
+        ],
+        gradSteps: [1],
+      },
     });
     const bytes = (h: number, depth: number | 'full'): number =>
       rows.find(({ hCycles, gradSteps }) => hCycles === h && gradSteps === depth)!.peakBytes;
@@ -129,19 +139,38 @@ describe('compareGradients', () => {
     await compareGradients(model, puzzles, { puzzles: 2, rounds: 1, cycles: [[1, 1]] });
     const tensors = memory().tensors;
     const { rows } = await compareGradients(model, puzzles, {
-      ...{ puzzles: 2, rounds: 1, cycles: [[1, 1], [1, 2]], gradSteps: [1, 2, 7] },
+      ...{
+        puzzles: 2,
+        rounds: 1,
+        cycles: [
+          [1, 1],
+          [1, 2],
+        ],
+        gradSteps: [1, 2, 7],
+      },
     });
     // The collector may take what earlier tests dropped.
     expect(memory().tensors).toBeLessThanOrEqual(tensors);
-    expect(rows.map(({ lCycles, gradSteps }) => [lCycles, gradSteps])).toEqual([[1, 'full'], [2, 1], [2, 'full']]);
+    expect(rows.map(({ lCycles, gradSteps }) => [lCycles, gradSteps])).toEqual([
+      [1, 'full'],
+      [2, 1],
+      [2, 'full'],
+    ]);
     expect(weights()).toEqual(before);
     expect(model.parameters().every((p) => p.grad === undefined)).toBe(true);
   });
 
   it('says that there is no angle with nothing', async () => {
     // Where labels are ignored and the Q head is at its start nothing but the Q head's bias has a gradient.
-    const silent = { ...puzzles, sets: puzzles.sets.map((set) => ({ ...set, labels: new Int32Array(set.labels.length).fill(-100) })) };
-    const { parameters } = await compareGradients(cyclingModel({ haltLoss: 'halt' }), silent, { puzzles: 2, rounds: 1, cycles: [[2, 2]] });
+    const silent = {
+      ...puzzles,
+      sets: puzzles.sets.map((set) => ({ ...set, labels: new Int32Array(set.labels.length).fill(-100) })),
+    };
+    const { parameters } = await compareGradients(cyclingModel({ haltLoss: 'halt' }), silent, {
+      puzzles: 2,
+      rounds: 1,
+      cycles: [[2, 2]],
+    });
     const of = (name: string) => parameters.find((row) => row.name === name)!.agreements[0];
     expect(of('lm_head.weight')).toEqual({ cosine: null, normRatio: null });
     expect(of('q_head.bias')!.cosine).toBeCloseTo(1, 9);

@@ -119,8 +119,10 @@ function naiveEigenvalues(matrix: readonly (readonly number[])[]): number[] {
       for (let q = p + 1; q < n; ++q) {
         const angle = 0.5 * Math.atan2(2 * a[p]![q]!, a[q]![q]! - a[p]![p]!);
         const [c, s] = [Math.cos(angle), Math.sin(angle)];
-        for (let k = 0; k < n; ++k) [a[p]![k], a[q]![k]] = [c * a[p]![k]! - s * a[q]![k]!, s * a[p]![k]! + c * a[q]![k]!];
-        for (let k = 0; k < n; ++k) [a[k]![p], a[k]![q]] = [c * a[k]![p]! - s * a[k]![q]!, s * a[k]![p]! + c * a[k]![q]!];
+        for (let k = 0; k < n; ++k)
+          [a[p]![k], a[q]![k]] = [c * a[p]![k]! - s * a[q]![k]!, s * a[p]![k]! + c * a[q]![k]!];
+        for (let k = 0; k < n; ++k)
+          [a[k]![p], a[k]![q]] = [c * a[k]![p]! - s * a[k]![q]!, s * a[k]![p]! + c * a[k]![q]!];
       }
   return a.map((row, i) => row[i]!).sort((x, y) => y - x);
 }
@@ -149,8 +151,23 @@ describe('participation ratios', () => {
     expect(participationRatio(x)).toBeCloseTo(naiveRatio(samples), 9);
     // Far from the origin, where second moments cancel.
     expect(participationRatio(x.add(1e5))).toBeCloseTo(naiveRatio(samples), 5);
-    expect(participationRatio(tensor([[1, 2], [1, 2]]))).toBeNull();
-    expect(participationRatio(tensor([[0, 0], [2, 1], [4, 2]]))).toBeCloseTo(1, 12);
+    expect(
+      participationRatio(
+        tensor([
+          [1, 2],
+          [1, 2],
+        ]),
+      ),
+    ).toBeNull();
+    expect(
+      participationRatio(
+        tensor([
+          [0, 0],
+          [2, 1],
+          [4, 2],
+        ]),
+      ),
+    ).toBeCloseTo(1, 12);
     expect(() => participationRatio(tensor(1))).toThrow(/participationRatio: x must have shape/);
   });
 
@@ -209,7 +226,12 @@ describe('eigenvectors', () => {
   it('are as many as the rank', () => {
     const line = [1, 2, 3].map((a) => Float64Array.from([1, 2, 3], (b) => a * b));
     expect(leadingEigen(line, 3)).toEqual([{ value: expect.closeTo(14, 10), vector: expect.anything() }]);
-    expect(leadingEigen([0, 0].map(() => new Float64Array(2)), 2)).toEqual([]);
+    expect(
+      leadingEigen(
+        [0, 0].map(() => new Float64Array(2)),
+        2,
+      ),
+    ).toEqual([]);
   });
 });
 
@@ -220,9 +242,14 @@ describe('stateTrajectories', () => {
     const { count, dimensions, ...states } = await stateTrajectories(model, puzzles, { segments: 2, puzzles: 9 });
     expect([count, dimensions]).toEqual([9, 17 * 8]);
     const { updates, first } = composedUpdates(model);
-    for (const [name, level] of [['zH', 'H'], ['zL', 'L']] as const) {
+    for (const [name, level] of [
+      ['zH', 'H'],
+      ['zL', 'L'],
+    ] as const) {
       const { explained, paths } = states[name];
-      const points = [first[name], ...updates.filter((u) => u.level === level).map(({ after }) => after)].map(rowsOfState);
+      const points = [first[name], ...updates.filter((u) => u.level === level).map(({ after }) => after)].map(
+        rowsOfState,
+      );
       const all = points.flat();
       const mean = all[0]!.map((_, k) => meanOf(all.map((point) => point[k]!)));
       const centred = all.map((point) => point.map((v, k) => v - mean[k]!));
@@ -238,7 +265,10 @@ describe('stateTrajectories', () => {
         const image = gram[0]!.reduce((sum, v, k) => sum + v * ordered[k]!, 0);
         expect(image).toBeCloseTo(share * total * ordered[0]!, 4);
       });
-      expect(paths[0]!.slice(0, 2)).toMatchObject([{ segment: 0, step: 0 }, { segment: 1, step: level === 'H' ? 2 : 1 }]);
+      expect(paths[0]!.slice(0, 2)).toMatchObject([
+        { segment: 0, step: 0 },
+        { segment: 1, step: level === 'H' ? 2 : 1 },
+      ]);
       expect(explained[0]!).toBeGreaterThan(explained[1]!);
     }
   });

@@ -21,8 +21,22 @@ function elementsOf(svg: string): string[] {
 const line: Chart = {
   ...{ kind: 'line', title: 'a < b & "c"', xLabel: 'x', yLabel: 'y' },
   series: [
-    { name: '<script>', points: [{ x: 0, y: 0 }, { x: 10, y: 5, error: 1 }] },
-    { name: 'gaps', points: [{ x: 0, y: NaN }, { x: 5, y: Infinity }, { x: 10, y: 2 }], dashed: true },
+    {
+      name: '<script>',
+      points: [
+        { x: 0, y: 0 },
+        { x: 10, y: 5, error: 1 },
+      ],
+    },
+    {
+      name: 'gaps',
+      points: [
+        { x: 0, y: NaN },
+        { x: 5, y: Infinity },
+        { x: 10, y: 2 },
+      ],
+      dashed: true,
+    },
   ],
   marks: [{ x: 5, label: 'here' }],
 };
@@ -36,7 +50,9 @@ describe('svgDocument', () => {
     expect(svg).not.toMatch(/NaN|Infinity|undefined/);
     expect(svg).toContain('>here<');
     // The first series runs from the lower left of the plot to the right; y grows upward.
-    const [, x0, y0, x1, y1] = /class="line" stroke="#3b7dd8" d="M([\d.]+) ([\d.]+)L([\d.]+) ([\d.]+)"/.exec(svg)!.map(Number);
+    const [, x0, y0, x1, y1] = /class="line" stroke="#3b7dd8" d="M([\d.]+) ([\d.]+)L([\d.]+) ([\d.]+)"/
+      .exec(svg)!
+      .map(Number);
     expect(x1!).toBeGreaterThan(x0!);
     expect(y1!).toBeLessThan(y0!);
     expect(svg).toMatch(/class="error"[^>]* d="M[\d.]+ [\d.]+V[\d.]+"/);
@@ -47,8 +63,20 @@ describe('svgDocument', () => {
       {
         ...{ kind: 'bar', title: 't', yLabel: 'y' },
         groups: [
-          { label: 'a', bars: [{ name: 'p', value: 10 }, { name: 'q', value: 5 }] },
-          { label: 'b', bars: [{ name: 'p', value: 2.5 }, { name: 'q', value: NaN }] },
+          {
+            label: 'a',
+            bars: [
+              { name: 'p', value: 10 },
+              { name: 'q', value: 5 },
+            ],
+          },
+          {
+            label: 'b',
+            bars: [
+              { name: 'p', value: 2.5 },
+              { name: 'q', value: NaN },
+            ],
+          },
         ],
       },
     ]);
@@ -66,13 +94,24 @@ describe('svgDocument', () => {
       {
         ...{ kind: 'path', title: 't', xLabel: 'x', yLabel: 'y' },
         paths: [
-          { name: 'one', points: [{ x: -1, y: -1 }, { x: 0, y: 2 }, { x: 3, y: 1 }] },
+          {
+            name: 'one',
+            points: [
+              { x: -1, y: -1 },
+              { x: 0, y: 2 },
+              { x: 3, y: 1 },
+            ],
+          },
           { name: 'none', points: [] },
         ],
       },
     ]);
     elementsOf(svg);
-    expect(svg.match(/class="start"/g)).toHaveLength(1);
+    const [, from, to] = /class="way"[^>]* d="M([\d.]+ [\d.]+)L[\d.]+ [\d.]+L([\d.]+ [\d.]+)"/.exec(svg)!;
+    const centres = (pattern: RegExp): string[] => [...svg.matchAll(pattern)].map(([, x, y]) => `${x} ${y}`);
+    expect(centres(/class="start"[^>]* cx="([\d.]+)" cy="([\d.]+)"/g)).toEqual([from]);
+    // Those after it are of the legend.
+    expect(centres(/<circle cx="([\d.]+)" cy="([\d.]+)" r="4.5"/g).slice(0, 1)).toEqual([to]);
   });
 
   it('puts charts beside each other, as many as are asked for', () => {

@@ -7,13 +7,16 @@ import { runCli } from '../support/run_cli';
 import { tinyRun, withDirectory } from '../support/tiny_run';
 
 const COMMANDS: Readonly<Record<string, { args: string[]; table: RegExp }>> = {
-  residuals: { args: ['--puzzles', '5'], table: /segment {2}step +L +H {2}L alone\n +1 +1 +[\d.]+ ± [\d.]+ +[\d.]+ ± / },
+  residuals: { args: ['--puzzles', '5'], table: /segment {2}step +L +H +L alone\n +1 +1 +[\d.]+ ± [\d.]+ +[\d.]+ ± / },
   trajectories: { args: ['--puzzles', '2'], table: /zL +10 +[\d.]+% / },
   dimensions: { args: [], table: /paper, D = 512 +89\.95 +30\.22 +40\.75 +42\.09/ },
   steps: { args: ['--puzzle', '1'], table: /cells changed\n[^]*puzzle +solution +segment 1 step 1[^]*\+-----\+/ },
   segments: { args: ['--segments', '3'], table: / 2 .*<- most in training\n +3 / },
   halting: { args: ['--limits', '1,2', '--rounds', '1'], table: /2\*.*x\n$/ },
-  gradients: { args: ['--cycles', '1x2,2x2', '--rounds', '1', '--grad-steps', '1,full'], table: /2x2 +full +1\.000 +1\.000/ },
+  gradients: {
+    args: ['--cycles', '1x2,2x2', '--rounds', '1', '--grad-steps', '1,full'],
+    table: /2x2 +full +1\.000 +1\.000/,
+  },
 };
 
 describe('hrm analyze', () => {
@@ -62,7 +65,15 @@ describe('hrm analyze', () => {
 
 describe('renderTable', () => {
   it('is as wide as its cells', () => {
-    expect(renderTable(['name', 'n'], [['a', '10'], ['longer', '7']])).toBe('name     n\na       10\nlonger   7\n');
+    expect(
+      renderTable(
+        ['name', 'n'],
+        [
+          ['a', '10'],
+          ['longer', '7'],
+        ],
+      ),
+    ).toBe('name     n\na       10\nlonger   7\n');
     expect(renderTable(['a', 'b'], [['1', 'x']], 2)).toBe('a  b\n1  x\n');
   });
 });

@@ -6,7 +6,20 @@ import * as api from '../../ts';
 import { tinyModel } from '../support/tiny_model';
 import { tinyRun } from '../support/tiny_run';
 import { bounded, call, construct, method, none, rare, type Subjects } from './subject';
-import { about, type Arb, asyncCallback, build, either, int, list, made, maybe, object, value } from './values';
+import {
+  about,
+  type Arb,
+  asyncCallback,
+  build,
+  callback,
+  either,
+  int,
+  list,
+  made,
+  maybe,
+  object,
+  value,
+} from './values';
 
 const SEQ_LEN = 16;
 const VOCAB = 6;
@@ -240,6 +253,37 @@ const runs: Subjects = {
   ),
 };
 
+const analysed = [modelArb, dataset] as const;
+const analysis = { batchSize: int(1, 4), puzzles: int(1, 3), subsetSeed: int(0, 9) };
+const analyses: Subjects = {
+  'Hrm.updateL': method(model, 'updateL', stateOfModel, stateOfModel, stateOfModel),
+  'Hrm.updateH': method(model, 'updateH', stateOfModel, stateOfModel),
+  walkSegment: bounded(call(api.walkSegment, modelArb, states, stateOfModel, callback)),
+  participationRatio: call(api.participationRatio, about([2, 3, 4])),
+  forwardResiduals: bounded(call(api.forwardResiduals, ...analysed, object({ segments: int(1, 2) }, analysis))),
+  stateDimensions: bounded(
+    call(api.stateDimensions, ...analysed, object({ segments: int(1, 2) }, { ...analysis, untrainedSeed: int(0, 9) })),
+  ),
+  intermediateAnswers: bounded(
+    call(api.intermediateAnswers, ...analysed, object({ segments: int(1, 2) }, { ...analysis, example: int(0, 2) })),
+  ),
+  accuracyBySegments: bounded(call(api.accuracyBySegments, ...analysed, object({ segments: int(1, 2) }, analysis))),
+  stateTrajectories: bounded(call(api.stateTrajectories, ...analysed, object({ segments: int(1, 2) }, analysis))),
+  compareHalting: rare(
+    call(api.compareHalting, ...analysed, object({ limits: list(int(1, 2), 1, 2), rounds: int(1, 2) }, analysis)),
+  ),
+  compareGradients: rare(
+    call(
+      api.compareGradients,
+      ...analysed,
+      object(
+        { cycles: value([[1, 2]]), rounds: int(1, 2) },
+        { puzzles: int(1, 3), gradSteps: list(either(int(1, 2), value('full')), 0, 2), segment: int(1, 2) },
+      ),
+    ),
+  ),
+};
+
 export function modelSubjects(): Subjects {
-  return { ...modules, ...optimisers, ...hrm, ...runs };
+  return { ...modules, ...optimisers, ...hrm, ...runs, ...analyses };
 }

@@ -1,5 +1,13 @@
 /** A model's recurrence in generic ops, from its weights by name: independent of the fused ops and of `updateL`, `updateH`. */
-import { type BlockOptions, type BlockWeights, cast, composedLevel, type Hrm, type States, type Tensor } from '../../ts';
+import {
+  type BlockOptions,
+  type BlockWeights,
+  cast,
+  composedLevel,
+  type Hrm,
+  type States,
+  type Tensor,
+} from '../../ts';
 
 /** A level's blocks, in the dtype of the forward pass. */
 export function blocksOf(model: Hrm, level: 'L_level' | 'H_level'): BlockWeights[] {

@@ -124,7 +124,12 @@ interface AxisStyle {
   readonly whole?: boolean;
 }
 
-function axes(titles: Titles, x: Scale | undefined, y: Scale, { percent = false, whole = false }: AxisStyle = {}): string {
+function axes(
+  titles: Titles,
+  x: Scale | undefined,
+  y: Scale,
+  { percent = false, whole = false }: AxisStyle = {},
+): string {
   const bottom = MARGIN.top + PLOT.height;
   const right = MARGIN.left + PLOT.width;
   const parts = [label(MARGIN.left, 18, titles.title, 'class="title"')];
@@ -182,11 +187,13 @@ function drawLines(chart: LineChart): Drawing {
   const [xLow, xHigh] = xs.length > 0 ? [Math.min(...xs), Math.max(...xs)] : [0, 1];
   const x = scale(xLow, xHigh, MARGIN.left + 8, MARGIN.left + PLOT.width - 8);
   const y = scale(...(chart.yRange ?? range(ends, true)), MARGIN.top + PLOT.height, MARGIN.top);
-  const parts = [axes(chart, x, y, { percent: chart.percent ?? false, whole: points.every((p) => Number.isInteger(p.x)) })];
+  const parts = [
+    axes(chart, x, y, { percent: chart.percent ?? false, whole: points.every((p) => Number.isInteger(p.x)) }),
+  ];
   for (const { x: at, label: text } of chart.marks ?? []) {
     parts.push(`<path class="mark" d="M${px(x.at(at))} ${MARGIN.top}V${MARGIN.top + PLOT.height}"/>`);
     const left = x.at(at) > MARGIN.left + PLOT.width / 2;
-    parts.push(label(x.at(at) + (left ? -4 : 4), MARGIN.top + 10, text, left ? 'text-anchor="end"' : ''));
+    parts.push(label(x.at(at) + (left ? -4 : 4), MARGIN.top + PLOT.height - 6, text, left ? 'text-anchor="end"' : ''));
   }
   series.forEach((one, i) => {
     const stroke = `stroke="${colour(i)}"`;

@@ -3,7 +3,14 @@ import { PAPER_RATIOS, stateDimensions, type StateRatios } from '../analyze/dime
 import { forwardResiduals, type Residual } from '../analyze/residuals';
 import type { PathChart } from '../analyze/svg';
 import { type StateTrajectories, stateTrajectories } from '../analyze/trajectories';
-import { analysisOptions, batchOption, defineAnalysis, estimateText, puzzlesOption, segmentsOption } from './analyze_command';
+import {
+  analysisOptions,
+  batchOption,
+  defineAnalysis,
+  estimateText,
+  puzzlesOption,
+  segmentsOption,
+} from './analyze_command';
 import { percent } from './run_report';
 import { renderTable } from './table';
 
@@ -110,7 +117,7 @@ function pathChart(name: string, { explained, paths }: StateTrajectories): PathC
   const axis = (i: number): string => `PC${i + 1} (${percent(explained[i] ?? 0)})`;
   return {
     kind: 'path',
-    title: `${name} through its principal components`,
+    title: `${name} through its principal components (ring: start)`,
     xLabel: axis(0),
     yLabel: axis(1),
     paths: paths.map((points, i) => ({

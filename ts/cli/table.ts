@@ -4,11 +4,7 @@
  * Columns two spaces apart, as wide as their longest cell, numbers to the right.
  * @param nText how many of the first columns hold text, to the left
  */
-export function renderTable(
-  head: readonly string[],
-  rows: readonly (readonly string[])[],
-  nText = 1,
-): string {
+export function renderTable(head: readonly string[], rows: readonly (readonly string[])[], nText = 1): string {
   const all = [head, ...rows];
   const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)));
   const line = (row: readonly string[]): string =>
