@@ -99,7 +99,7 @@ describe('forwardResiduals', () => {
     [{ puzzles: -1 }, /forwardResiduals: puzzles must be an integer/],
     [{ steps: 3 }, /forwardResiduals: options are .*, got "steps"/],
   ])('refuses %j', async (options, message) => {
-    await expect(forwardResiduals(model, puzzles, options)).rejects.toThrow(message);
+    await expect(forwardResiduals(model, puzzles, options as object)).rejects.toThrow(message);
   });
 
   it('refuses puzzles of another size', async () => {

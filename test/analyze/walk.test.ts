@@ -27,7 +27,7 @@ const batch = batchTensors(rowsOf(puzzles));
 function distance(a: Tensor, b: Tensor): number {
   const [x, y] = [a.dataSync(), b.dataSync()];
   expect(x.length).toBe(y.length);
-  return x.reduce((most: number, value: number, i: number) => Math.max(most, Math.abs(value - y[i]!)), 0);
+  return Array.from(x).reduce((most, value, i) => Math.max(most, Math.abs(value - y[i]!)), 0);
 }
 
 /** The states after each of `segments` segments of actStep in evaluation, which is what `evaluate` runs. */

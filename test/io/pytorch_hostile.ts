@@ -1,5 +1,5 @@
 /** Malformed and hostile checkpoints, each with a part of the message it must be refused with. */
-import { crc32, deflateRawSync } from 'node:zlib';
+import { deflateRawSync } from 'node:zlib';
 import type { MalformedRow } from './malformed';
 import {
   type Archive,

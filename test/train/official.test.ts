@@ -246,7 +246,7 @@ describe('hrm convert', () => {
       [[source, '--preset', 'sudoku-extreme', '--set', 'model.hidden=512', '--out', out], 2, 'model.hidden must be 16'],
       [[path.join(__dirname, 'official.test.js'), '--out', out], 1, 'must be a zip archive as torch.save writes'],
     ];
-    const results = [];
+    const results: Awaited<ReturnType<typeof runCli>>[] = [];
     for (const [args] of cases) results.push(await runCli(['convert', ...args]));
     cases.forEach(([, exitCode, message], i) => {
       expect(results[i]).toMatchObject({ exitCode, stderr: expect.stringContaining(message) as unknown });

@@ -7,7 +7,8 @@ import { FileError } from '../error';
 import { type Checkpoint, CheckpointStore } from '../io/checkpoint_store';
 import { onFile, readWholeFile } from '../io/files';
 import { weightFiles } from './checkpoint';
-import { type ConfigLayer, type DataConfig, mergeLayers, parseConfig, type RunConfig } from './config';
+import { type ConfigLayer, mergeLayers, parseConfig, type RunConfig } from './config';
+import type { DataConfig } from './data_kinds';
 import { CHECKPOINTS_DIR } from './load_model';
 import { loadOfficial, type OfficialModel, type PuzzleEmb } from './official';
 

@@ -186,6 +186,16 @@ describe('sampler and dataset', () => {
 
   it('are told from other data of six tokens', () => {
     expect(isMazeDataset(mazeDataset(set))).toBe(true);
+    const few = mazeDataset(set.select([0, 1, 2, 3, 4]));
+    // A second start is a fault; in most rows it says that these are no mazes.
+    for (const [faults, isMaze] of [
+      [2, true],
+      [3, false],
+    ] as const) {
+      const inputs = few.sets[0]!.inputs.slice();
+      for (let row = 0; row < faults; row++) inputs[row * 64 + inputs.subarray(row * 64).indexOf(2)] = 3;
+      expect(isMazeDataset({ ...few, sets: [{ ...few.sets[0]!, inputs }] })).toBe(isMaze);
+    }
     const blanks = { min: 4, max: 10 };
     const sudoku = sudokuDataset(generateSudoku({ geometry: geometryOf(2, 2), count: 50, seed: 1, blanks }));
     expect(sudoku.metadata.vocabSize).toBe(6);

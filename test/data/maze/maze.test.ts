@@ -147,6 +147,8 @@ describe('lenient judgement', () => {
     ]);
     const open = parseMaze('S.G|...|...', 3);
     const long = parseMaze('S.G|ooo|...', 3);
+    expect(new LenientJudge(3).isRight(open, long, 0)).toBe(false);
+    expect(new LenientJudge(3).isRight(open, parseMaze('SoG|...|...', 3), 0)).toBe(true);
     expect(judgeMaze(open, long)).toMatchObject({ path: [0, 3, 4, 5, 2], shortest: 2, changed: [], stray: [] });
     expect(mazeViolations(open, long)).toEqual(['it is a path, but not a shortest one: 4 moves, where 2 are enough']);
   });
