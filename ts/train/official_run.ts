@@ -62,6 +62,9 @@ export function requireVacant(out: string): void {
 
 /** Tokens of a puzzle of the data, where that can be known without loading it. */
 function seqLenOf(data: DataConfig): number | undefined {
+  if (data.kind === 'mazeGenerated') return data.size ** 2;
+  // The size of imported mazes is the file's.
+  if (data.kind === 'mazeCsv') return undefined;
   if (data.kind !== 'npy') return geometryOf(data.boxRows, data.boxCols).cells;
   const file = ['train', 'test']
     .map((split) => path.join(data.dir, split, 'dataset.json'))
