@@ -116,6 +116,7 @@ export {
   saveOfficial,
   type LoadOfficialOptions,
   type OfficialModel,
+  type PuzzleEmb,
   type SaveOfficialOptions,
 } from './train/official';
 export {

@@ -106,6 +106,8 @@ const modules: Subjects = {
       method(() => new api.Linear(3, 2), name, none),
     ]),
   ),
+  'Module.to': method(() => new api.Linear(3, 2), 'to', value('cpu', 'cuda', 'simt')),
+  'Module.movable': method(() => new api.Linear(3, 2), 'movable', none),
   'Module.loadStateDict': method(
     () => new api.Linear(3, 2),
     'loadStateDict',
@@ -148,6 +150,8 @@ const hrm: Subjects = {
   countParameters: call(api.countParameters, config),
   Hrm: bounded(construct(api.Hrm, config, generator)),
   'Hrm.ropeTables': { args: [none], call: () => model().ropeTables && undefined },
+  'Hrm.device': { args: [none], call: () => model().device },
+  'Hrm.movable': { args: [none], call: () => void (model() as unknown as { movable: () => unknown }).movable() },
   'Hrm.initialStates': bounded(method(model, 'initialStates', int(0, 3))),
   'Hrm.inputEmbedding': method(model, 'inputEmbedding', tokens, maybe(about([2, HIDDEN]))),
   'Hrm.recur': method(model, 'recur', states, stateOfModel),

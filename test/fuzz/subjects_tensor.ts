@@ -131,6 +131,7 @@ function opArguments(): Record<string, readonly Arb[]> {
 const settings: Subjects = {
   memory: call(api.memory, none),
   resetPeakMemory: call(api.resetPeakMemory, none),
+  synchronize: call(api.synchronize, maybe(value('cpu', 'cuda', 'simt'))),
   trimMemory: call(api.trimMemory, none),
   setMemoryLimit: call(api.setMemoryLimit, int(0, 2 ** 30)),
   setNumThreads: call(api.setNumThreads, int(1, 4)),
@@ -292,6 +293,7 @@ const tensorMembers: Subjects = {
   Tensor: construct(api.Tensor, none, none),
   'Tensor.isTensor': call((item: unknown) => api.Tensor.isTensor(item), anyTensor),
   // Its other arguments are ours: names for the error.
+  'Tensor.adopt': method(() => api.zeros([2, 3]), 'adopt', about([2, 3])),
   'Tensor.handleOf': call((item: unknown) => api.Tensor.handleOf(item, 'op', 'x'), anyTensor),
   'Tensor.requiresGrad': {
     args: [anyTensor, value(true, false)],

@@ -11,6 +11,7 @@ import { parseSafetensors } from '../../ts/io/safetensors';
 import { loadNpy, toRawArray } from '../../ts/io/tensors';
 import { noGrad } from '../../ts/autograd/no_grad';
 import { cast, copy_ } from '../../ts/ops/cast';
+import '../../ts/ops/methods';
 import { concat } from '../../ts/ops/concat';
 import { Generator, randn } from '../../ts/ops/random';
 import { zeros } from '../../ts/tensor/create';

@@ -36,7 +36,7 @@ def make(pos_encodings):
 def batch():
     rng = np.random.default_rng(1)
     inputs = torch.from_numpy(rng.integers(1, 6, (SIZES['batch_size'], SIZES['seq_len']), dtype=np.int32))
-    ids = torch.tensor([0, 1, 2, 1], dtype=torch.int32)
+    ids = torch.tensor([0, 1, 2, 1])
     return act.Batch(inputs, inputs.long(), ids)
 
 
@@ -73,7 +73,7 @@ def build(directory):
     torch.manual_seed(0)
     at = lambda name: os.path.join(directory, name)
     np.save(at('inputs.npy'), batch().inputs.numpy())
-    np.save(at('ids.npy'), batch().puzzle_identifiers.numpy())
+    np.save(at('ids.npy'), batch().puzzle_identifiers.int().numpy())
     for pos_encodings in ('rope', 'learned'):
         model = make(pos_encodings)
         for dtype, short in ((torch.float32, 'fp32'), (torch.bfloat16, 'bf16')):

@@ -6,6 +6,7 @@ export {
   loadIdentifiers,
   writeDataset,
   type PuzzleDataset,
+  type PuzzleIndices,
   type PuzzleSet,
   type Split,
   type TokenArray,

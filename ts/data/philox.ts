@@ -170,10 +170,12 @@ export class Philox {
 
   /** Shuffles in place (Fisher-Yates) and returns its argument. */
   shuffle<T extends { length: number; [index: number]: unknown }>(items: T): T {
-    if (!Array.isArray(items) && !ArrayBuffer.isView(items)) {
-      throw new ArgumentError(`Philox.shuffle: items must be an array or a typed array, got ${describe(items)}`);
-    }
-    return readArgument('Philox.shuffle', 'items', () => this.#shuffled(items));
+    return readArgument('Philox.shuffle', 'items', () => {
+      if (!Array.isArray(items) && !ArrayBuffer.isView(items)) {
+        throw new ArgumentError(`Philox.shuffle: items must be an array or a typed array, got ${describe(items)}`);
+      }
+      return this.#shuffled(items);
+    });
   }
 
   #shuffled<T extends { length: number; [index: number]: unknown }>(items: T): T {

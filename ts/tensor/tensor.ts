@@ -76,7 +76,10 @@ export class Tensor {
    * what it saved. The other tensor is disposed.
    */
   adopt(other: Tensor): void {
-    const taken = Tensor.handleOf(other, 'adopt', 'tensor').retain();
+    const handle = Tensor.handleOf(other, 'adopt', 'tensor');
+    if (other === this || other.dtype !== this.dtype || other.shape.join() !== this.shape.join())
+      throw new ArgumentError(`adopt: tensor must be another of the same shape and dtype`);
+    const taken = handle.retain();
     other.dispose();
     this.#handle.release();
     this.#handle = taken;

@@ -148,6 +148,8 @@ function openFresh(file: string): number {
 function openTruncated(file: string, nBytes: number): number {
   let fd: number;
   try {
+    // A run that starts from weights alone has written none.
+    if (nBytes === 0) closeSync(openSync(file, 'a'));
     fd = openSync(file, 'r+');
   } catch (cause) {
     throw new FormatError(`metrics: ${file} must exist to resume the run`, { cause });
