@@ -1,7 +1,15 @@
 import './ops/methods';
 
 export * from './error';
-export { memory, resetPeakMemory, synchronize, trimMemory, setMemoryLimit, setNumThreads, getNumThreads } from './native/runtime';
+export {
+  memory,
+  resetPeakMemory,
+  synchronize,
+  trimMemory,
+  setMemoryLimit,
+  setNumThreads,
+  getNumThreads,
+} from './native/runtime';
 export type { MemoryInfo } from './native/runtime';
 export { setLeakMode, liveTensors, type LiveTensor } from './tensor/lifetime';
 export type { DataArray, DType } from './tensor/dtype';
@@ -119,12 +127,7 @@ export {
   type PuzzleEmb,
   type SaveOfficialOptions,
 } from './train/official';
-export {
-  openRunData,
-  type ArcRun,
-  type OpenDataOptions,
-  type RunData,
-} from './train/run_data';
+export { openRunData, type ArcRun, type OpenDataOptions, type RunData } from './train/run_data';
 export type { MazeRunSplits } from './train/data_kinds/maze';
 export type { SudokuRunSplits } from './train/data_kinds/sudoku';
 export type { OverlapGuard } from './train/overlap_guard';

@@ -213,7 +213,10 @@ const runs: Subjects = {
       object(
         {},
         {
-          settings: object({}, { nHeads: int(1, 4), numPuzzleIdentifiers: int(1, 3), seqLen: value(16), hidden: value(16, 8) }),
+          settings: object(
+            {},
+            { nHeads: int(1, 4), numPuzzleIdentifiers: int(1, 3), seqLen: value(16), hidden: value(16, 8) },
+          ),
           puzzleEmb: value('keep', 'mean', 'zeros'),
           dataSeqLen: value(16),
         },
