@@ -233,7 +233,13 @@ const runs: Subjects = {
     call(
       api.evaluate,
       ...[modelArb, dataset],
-      object({ segments: int(1, 2) }, { batchSize: int(1, 4), puzzles: int(1, 3), adaptive: value(true, false) }),
+      object({ segments: int(1, 2) }, {
+          batchSize: int(1, 4),
+          puzzles: int(1, 3),
+          adaptive: value(true, false),
+          initialStates: int(1, 3),
+          statesSeed: int(0, 9),
+        }),
     ),
   ),
   solve: bounded(
