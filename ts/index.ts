@@ -115,7 +115,7 @@ export { evaluateArc } from './train/arc';
 export { solve, type Solutions } from './train/solve';
 export type { MazeSolution } from './train/solve_maze';
 export type { Solution } from './train/solve_sudoku';
-export type { SolveOptions, SolveSegment, TaskSolution } from './train/solve_task';
+export type { SolveOptions, SolveSegment, SolveVote, StateAnswer, TaskSolution } from './train/solve_task';
 export type { TaskFigures } from './train/scoring';
 export type { TaskName } from './train/tasks';
 export { loadModel, type LoadedModel } from './train/load_model';

@@ -54,6 +54,22 @@ describe('hrm train, eval and solve', () => {
       writeFileSync(file, `1...............\n.2..............\n`);
       const several = await runCli(['solve', out, '--file', file, '--json']);
       expect(several.stdout.trimEnd().split('\n')).toHaveLength(2);
+      expect(several.stderr).toMatch(/^0 of 2 right, 2\.00 segments each, [\d.]+ puzzles\/s$/m);
+      const voted = await runCli([
+        'solve',
+        out,
+        '--file',
+        file,
+        '--adaptive',
+        '--states',
+        '2',
+        '--batch',
+        '1',
+        '--json',
+      ]);
+      const [first] = voted.stdout.split('\n').map((line) => (line === '' ? null : (JSON.parse(line) as unknown)));
+      expect(first).toMatchObject({ vote: { states: [{ answer: expect.any(Array) }, {}] } });
+      expect(voted.stderr).toMatch(/^0 of 2 right, [234]\.\d\d segments each/m);
     });
   });
 

@@ -15,7 +15,7 @@ import { evaluate } from '../../ts/train/evaluate';
 import { batchTensors } from '../../ts/train/step';
 import { type FinalOutputs, finalOutputs, vote } from '../../ts/train/vote';
 import { tinyModel } from '../support/tiny_model';
-import { FLOAT32_PLACES } from '../support/tolerance';
+import { FLOAT32_PLACES, FLOAT64_PLACES } from '../support/tolerance';
 
 const dataset = sudokuDataset(
   generateSudoku({ geometry: geometryOf(2, 2), count: 11, seed: 5, blanks: { min: 4, max: 6 } }),
@@ -121,10 +121,31 @@ describe('evaluate with several initial states', () => {
     });
   });
 
-  it('counts what the vote wins and loses', async () => {
-    // Every state of a model that knows the answer agrees: nothing is won.
-    const result = await evaluate(tinyModel(), dataset, { initialStates: 2 });
-    expect(result.vote).toMatchObject({ gain: 0, gainStandardError: 0 });
+  it("counts what the vote wins and loses against the model's own state", async () => {
+    const model = undecidedModel();
+    const options = { initialStates: 4, segments: 3 };
+    const answers: number[][] = [];
+    for (const initialStates of [1, 4])
+      await evaluate(model, dataset, {
+        ...options,
+        initialStates,
+        onAnswers: ({ tokens }) => answers.push([...tokens]),
+      });
+    const rowsOf = (tokens: readonly number[]): string[] =>
+      Array.from({ length: 11 }, (_, row) => tokens.slice(row * 16, row * 16 + 16).join());
+    const [own, voted] = answers.map(rowsOf);
+    // The vote changes every answer here, so that a label can be right for the one or for the other.
+    expect(own!.filter((row, i) => row === voted![i])).toEqual([]);
+    const labels = Int16Array.from({ length: 11 * 16 }, (_, i) => answers[i < 6 * 16 ? 0 : 1]![i]!);
+    labels.fill(-100, 10 * 16);
+    const known = { ...dataset, sets: [{ ...dataset.sets[0]!, labels }] };
+    const { vote: figures, ...result } = await evaluate(model, known, options);
+    expect(result).toMatchObject({ count: 10, exactAccuracy: 0.4 });
+    expect(figures!.exactByState).toHaveLength(4);
+    expect(figures!.exactByState[0]).toBe(0.6);
+    expect(figures!.gain).toBeCloseTo(-0.2, FLOAT64_PLACES);
+    // All ten differ, 4 times +1 and 6 times -1.
+    expect(figures!.gainStandardError).toBeCloseTo(Math.sqrt((1 - 0.04) / 10), FLOAT64_PLACES);
   });
 
   it('gives the answers of the vote, once a row, and leaves no tensor behind', async () => {

@@ -129,7 +129,8 @@ export const evalCommand = defineCommand({
       })
       .option('json', { type: 'boolean', default: false, describe: 'Print JSON' }),
   run: async (given) => {
-    const { checkpoint, split, puzzles, segments, batch, adaptive, states, statesSeed, raw, set, submission, json } = given;
+    const { checkpoint, split, puzzles, segments, batch, adaptive, states, statesSeed, raw, set, submission, json } =
+      given;
     if (submission !== undefined) requireSubmission(submission);
     requireInitialStates('--states', states);
     return await interruptible(async (signal) => {
@@ -155,8 +156,7 @@ export const evalCommand = defineCommand({
       for (const way of ways) {
         const start = performance.now();
         const chosen = { ...options, ...way.options };
-        const voted =
-          names && measured.length === 0 ? await evaluateArc(model, dataset, names, chosen) : undefined;
+        const voted = names && measured.length === 0 ? await evaluateArc(model, dataset, names, chosen) : undefined;
         arc ??= voted?.result;
         const result = voted?.evaluation ?? (await evaluate(model, dataset, chosen));
         measured.push({ ...way, result, puzzlesPerSecond: (result.count * 1000) / (performance.now() - start) });
