@@ -206,7 +206,7 @@ export async function evaluate(model: Hrm, dataset: PuzzleDataset, options: Eval
   if (!Number.isSafeInteger(segments) || segments < 1) {
     throw new ArgumentError(`evaluate: segments must be a positive integer, got ${describe(segments)}`);
   }
-  requireInitialStates('evaluate', initialStates);
+  requireInitialStates('evaluate', initialStates, model);
   requireInteger('evaluate', 'statesSeed', statesSeed, 0);
   const totals = new Totals(segments, initialStates, scorerFor(requireDataset('evaluate', dataset)), onAnswers);
   const rows = puzzles === null ? undefined : (n: number): Uint32Array => fixedSubset(n, puzzles, subsetSeed);

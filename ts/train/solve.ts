@@ -76,7 +76,7 @@ export function solve<T extends TaskName = 'sudoku'>(
   if (!Number.isSafeInteger(segments) || segments < 1) {
     throw new ArgumentError(`solve: segments must be a positive integer, got ${describe(segments)}`);
   }
-  requireInitialStates('solve', initialStates);
+  requireInitialStates('solve', initialStates, model);
   requireInteger('solve', 'statesSeed', statesSeed, 0);
   requireInteger('solve', 'batchSize', batchSize, 1);
   const plugged: SolveTask<Solutions[T]> = tasks[task];

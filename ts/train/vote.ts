@@ -27,7 +27,13 @@ export interface FinalOutputs {
 /** The most initial states: each of them is a whole run. */
 const MAX_INITIAL_STATES = 4096;
 
-export function requireInitialStates(op: string, value: unknown): void {
+/** @param model whose states are to be drawn */
+export function requireInitialStates(op: string, value: unknown, model?: Pick<Hrm, 'config'>): void {
+  if (value !== 1 && model?.config.stateInit === 'zero') {
+    throw new ArgumentError(
+      `${op}: initialStates must be 1 for a model whose states begin as zeros (stateInit 'zero'), got ${describe(value)}`,
+    );
+  }
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 1 && value <= MAX_INITIAL_STATES) return;
   throw new ArgumentError(
     `${op}: initialStates must be an integer in [1, ${MAX_INITIAL_STATES}], got ${describe(value)}`,
