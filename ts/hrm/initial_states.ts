@@ -16,11 +16,10 @@ import type { Hrm } from './model';
  * @param count at least 1
  */
 export function drawInitialStates({ hInit, lInit, config, device }: Hrm, count: number, seed: number): States[] {
-  const generator = new Generator(seed);
+  using generator = new Generator(seed);
   const draw = (): States['zH'] =>
     toDevice(truncNormal([config.hidden], { std: 1, generator }), device, 'drawInitialStates');
   const others = Array.from({ length: count - 1 }, () => ({ zH: draw(), zL: draw() }));
-  generator.state.dispose();
   return [{ zH: hInit, zL: lInit }, ...others];
 }
 
