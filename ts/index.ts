@@ -110,12 +110,12 @@ export { actStep, initialCarry, type ActOptions, type BatchTensors, type Carry, 
 export { actLoss, IGNORE_LABEL, METRIC_NAMES, type LossResult, type MetricName } from './hrm/loss';
 export { train, type RunStart, type TrainOptions, type TrainResult } from './train/train';
 export type { ConfigChange } from './train/resume';
-export { evaluate, type Answers, type EvaluateOptions, type Evaluation } from './train/evaluate';
+export { evaluate, type Answers, type EvaluateOptions, type Evaluation, type VoteFigures } from './train/evaluate';
 export { evaluateArc } from './train/arc';
 export { solve, type Solutions } from './train/solve';
 export type { MazeSolution } from './train/solve_maze';
 export type { Solution } from './train/solve_sudoku';
-export type { SolveOptions, SolveSegment, TaskSolution } from './train/solve_task';
+export type { SolveOptions, SolveSegment, SolveVote, StateAnswer, TaskSolution } from './train/solve_task';
 export type { TaskFigures } from './train/scoring';
 export type { TaskName } from './train/tasks';
 export { loadModel, type LoadedModel } from './train/load_model';
