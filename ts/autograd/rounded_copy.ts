@@ -21,9 +21,14 @@ export class RoundedCopy {
 
   /** The copy, up to date, on the leaf's device; it stays this object's. Nothing is read on the host. */
   get tensor(): Tensor {
-    const { id } = Tensor.handleOf(this.leaf, 'RoundedCopy', 'the leaf');
-    if (this.#id !== id || this.#version !== addon().version(id)) this.#refresh();
+    this.refresh();
     return this.#copy!;
+  }
+
+  /** Rounds the leaf again where it was written since. */
+  refresh(): void {
+    const { id } = Tensor.handleOf(this.leaf, 'RoundedCopy', 'the leaf');
+    if (this.#id !== id || this.#version !== addon().version(id)) this.#round();
   }
 
   /** Says that the leaf and its copy have been written together. */
@@ -33,7 +38,7 @@ export class RoundedCopy {
     this.#version = addon().version(id);
   }
 
-  #refresh(): void {
+  #round(): void {
     if (this.#copy?.device === this.leaf.device) {
       nativeCall('copy').many([this.#copy, this.leaf]);
     } else {

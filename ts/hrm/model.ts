@@ -145,7 +145,7 @@ export class Hrm extends Module {
   }
   /** Rounds the copies again whose master weights were written since: before a step that runs without this object. */
   refreshCopies(): void {
-    for (const copy of this.#copies.values()) void copy.tensor;
+    for (const copy of this.#copies.values()) copy.refresh();
   }
 
   /**

@@ -1,11 +1,11 @@
 import { types } from 'node:util';
 import { noGrad } from '../autograd/no_grad';
-import type { RoundedCopy } from '../autograd/rounded_copy';
+import { RoundedCopy } from '../autograd/rounded_copy';
 import { ArgumentError } from '../error';
 import { addOp } from '../ops/arithmetic';
 import { cast } from '../ops/cast';
 import { adamAtan2_ } from '../ops/optimizers';
-import { readOptions } from '../tensor/arguments';
+import { isInstance, readOptions } from '../tensor/arguments';
 import { zeros } from '../tensor/create';
 import { describe } from '../tensor/dtype';
 import { keep, tidy } from '../tensor/scope';
@@ -68,8 +68,9 @@ export class AdamATan2 {
     const withGradient = [...parameters.keys()].filter((i) => parameters[i]!.grad !== undefined);
     const hasCopy = (i: number): boolean => this.#copies.has(parameters[i]!);
     // The op takes those with a copy first.
-    const used = [...withGradient.filter(hasCopy), ...withGradient.filter((i) => !hasCopy(i))];
-    const copies = withGradient.filter(hasCopy).map((i) => this.#copies.get(parameters[i]!)!);
+    const copied = withGradient.filter(hasCopy);
+    const used = [...copied, ...withGradient.filter((i) => !hasCopy(i))];
+    const copies = copied.map((i) => requireCopy(this.#copies.get(parameters[i]!)));
     const pick = (list: readonly Tensor[]): Tensor[] => used.map((i) => list[i]!);
     noGrad(() => {
       tidy(() => {
@@ -105,4 +106,9 @@ export class AdamATan2 {
   dispose(): void {
     for (const tensor of this.stateDict().values()) tensor.dispose();
   }
+}
+
+function requireCopy(value: unknown): RoundedCopy {
+  if (isInstance(value, RoundedCopy)) return value;
+  throw new ArgumentError(`AdamATan2: copies must be those of a model (roundedCopies), got ${describe(value)}`);
 }
