@@ -19,7 +19,7 @@ struct LevelScratch {
 
   LevelScratch(device::Arena &arena, const device::BlockSizes &sizes, bool keeps) : forward(arena, sizes, keeps) {
     for (Tensor &state : states)
-      state = keeps ? Tensor{} : arena.take(sizes.state());
+      state = keeps ? Tensor{} : arena.take(sizes.state(), sizes.dtype);
   }
 };
 

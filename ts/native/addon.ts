@@ -62,6 +62,14 @@ export interface GpuInfo {
   missing: string | null;
 }
 
+/** What an addon with CUDA was built with, and the library of matrix products that it finds on this machine. */
+export interface CudaBuild {
+  /** Of CUDA, as 13.0. */
+  runtimeVersion: string;
+  /** The file is empty where there is none; then `missing` says what was tried. */
+  cublasLt: { file: string; version: string; missing: string };
+}
+
 /** The exports of the addon; native/binding says what each does. */
 export interface Addon {
   ops: Record<OpName, NativeOp>;
@@ -100,6 +108,8 @@ export interface Addon {
   trimMemory(device: number): void;
   synchronize(device: number): void;
   gpu(): GpuInfo;
+  /** Null: for the CPU alone. Loads the library. */
+  cuda(): CudaBuild | null;
   setMemoryLimit(bytes: number): void;
   setNumThreads(n: number): void;
   getNumThreads(): number;

@@ -92,7 +92,12 @@ export class TrainStep {
     const { beta1, beta2, weightDecay, puzzleEmbWeightDecay, ema } = options.optim;
     this.model = model;
     this.options = options;
-    this.dense = new AdamATan2(model.namedParameters(), { beta1, beta2, weightDecay });
+    this.dense = new AdamATan2(model.namedParameters(), {
+      beta1,
+      beta2,
+      weightDecay,
+      copies: model.roundedCopies,
+    });
     this.sparse = model.puzzleEmb && new SparseSignSGD(model.puzzleEmb.weights, { weightDecay: puzzleEmbWeightDecay });
     this.ema = ema === null ? undefined : new Ema(model.namedParameters(), { decay: ema });
     this.counter = zeros([], { dtype: 'int32', device: model.device });
@@ -100,7 +105,11 @@ export class TrainStep {
 
   /** Runs step number `step` (from 1) on a batch. Its report waits until `read` is called. */
   run(step: number, batch: Batch): void {
+    // Here and not in the step, which may be recorded: loading and evaluation write master weights between steps.
+    this.model.refreshCopies();
     const { carry, report } = withoutHostReads(() => tidy(() => this.#step(batch)));
+    // The optimizer has, whoever ran the step.
+    for (const copy of this.model.roundedCopies.values()) copy.written();
     disposeCarry(this.carry);
     this.carry = carry;
     this.#pending.push({ step, ...report });
