@@ -73,16 +73,14 @@ export function solve<T extends TaskName = 'sudoku'>(
   if (typeof task !== 'string' || !Object.hasOwn(tasks, task)) {
     throw new ArgumentError(`solve: task must be one of ${Object.keys(tasks).join(', ')}, got ${describe(task)}`);
   }
-  if (!Number.isSafeInteger(segments) || segments < 1) {
-    throw new ArgumentError(`solve: segments must be a positive integer, got ${describe(segments)}`);
-  }
+  requireInteger('solve', 'segments', segments, 1, MAX_SEGMENTS);
   requireInitialStates('solve', initialStates, model);
   requireInteger('solve', 'statesSeed', statesSeed, 0);
   requireInteger('solve', 'batchSize', batchSize, 1);
   const plugged: SolveTask<Solutions[T]> = tasks[task];
-  const run: Run = { segments, adaptive: Boolean(adaptive), initialStates, statesSeed };
+  const run: Run = { segments, adaptive, initialStates, statesSeed };
   if (typeof puzzle === 'string' || ArrayBuffer.isView(puzzle)) {
-    return solveBatch(model, [plugged.pose(config, puzzle as string | Uint8Array, given, 'solve')], run)[0]!;
+    return solveBatch(model, [plugged.pose(config, puzzle, given, 'solve')], run)[0]!;
   }
   const posed = readArray('solve', 'puzzle', puzzle, 'text, a Uint8Array or an array of these').map((each, i) =>
     plugged.pose(config, each as string | Uint8Array, given, `solve: puzzles[${i}]`),
@@ -93,6 +91,9 @@ export function solve<T extends TaskName = 'sudoku'>(
   }
   return solutions;
 }
+
+/** Every segment of a puzzle is kept, and nothing interrupts them. */
+const MAX_SEGMENTS = 1024;
 
 type Run = Required<Pick<SolveOptions, 'segments' | 'adaptive' | 'initialStates' | 'statesSeed'>>;
 
