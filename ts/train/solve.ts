@@ -2,7 +2,7 @@
 import { ArgumentError } from '../error';
 import type { Hrm } from '../hrm/model';
 import { requireModel } from '../hrm/arguments';
-import { readOptions } from '../tensor/arguments';
+import { readOptions, requireInteger } from '../tensor/arguments';
 import { describe } from '../tensor/dtype';
 import { runSegments } from './segments';
 import { mazeTask, type MazeSolution } from './solve_maze';
@@ -17,6 +17,9 @@ export interface Solutions {
 }
 
 const tasks: { readonly [T in TaskName]: SolveTask<Solutions[T]> } = { sudoku: sudokuTask, maze: mazeTask };
+
+/** Every segment of a puzzle is kept, and nothing interrupts them. */
+const MAX_SEGMENTS = 1024;
 
 /**
  * Lets a model solve one puzzle.
@@ -35,9 +38,7 @@ export function solve<T extends TaskName = 'sudoku'>(
   if (typeof task !== 'string' || !Object.hasOwn(tasks, task)) {
     throw new ArgumentError(`solve: task must be one of ${Object.keys(tasks).join(', ')}, got ${describe(task)}`);
   }
-  if (!Number.isSafeInteger(segments) || segments < 1) {
-    throw new ArgumentError(`solve: segments must be a positive integer, got ${describe(segments)}`);
-  }
+  requireInteger('solve', 'segments', segments, 1, MAX_SEGMENTS);
   const plugged: SolveTask<Solutions[T]> = tasks[task];
   const posed = plugged.pose(config, puzzle, given);
   const steps = Array.from(
