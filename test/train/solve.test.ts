@@ -61,6 +61,13 @@ describe('solve', () => {
     expect(() => solve(tinyModel(), puzzle)).toThrow(message);
   });
 
+  it('refuses more segments than anybody could wait for', () => {
+    for (const segments of [0, 1.5, 1025, 1e9])
+      expect(() => solve(tinyModel(), '.'.repeat(16), { segments })).toThrow(
+        /solve: segments must be an integer in \[1, 1024\]/,
+      );
+  });
+
   it('refuses a model that is not for Sudokus', () => {
     expect(() => solve(tinyModel({ seqLen: 15 }), '.'.repeat(15))).toThrow(/must be one for Sudokus, got seqLen 15/);
   });
