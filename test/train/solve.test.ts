@@ -142,6 +142,7 @@ describe('solve with several puzzles', () => {
       /solve: puzzles\[1\]: a 4x4 grid must have 16 cells, got 2/,
     );
     expect(() => solve(model, 5 as unknown as string)).toThrow(/solve: puzzle must be text, a Uint8Array or an array/);
+    expect(() => solve(model, puzzles, { adaptive: 'no' as never })).toThrow(/solve: adaptive must be true or false/);
     expect(() => solve(model, puzzles, { batchSize: 0 })).toThrow(/solve: batchSize must be an integer in \[1/);
   });
 });

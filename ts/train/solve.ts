@@ -76,13 +76,15 @@ export function solve<T extends TaskName = 'sudoku'>(
   if (!Number.isSafeInteger(segments) || segments < 1) {
     throw new ArgumentError(`solve: segments must be a positive integer, got ${describe(segments)}`);
   }
+  if (typeof adaptive !== 'boolean')
+    throw new ArgumentError(`solve: adaptive must be true or false, got ${describe(adaptive)}`);
   requireInitialStates('solve', initialStates, model);
   requireInteger('solve', 'statesSeed', statesSeed, 0);
   requireInteger('solve', 'batchSize', batchSize, 1);
   const plugged: SolveTask<Solutions[T]> = tasks[task];
-  const run: Run = { segments, adaptive: Boolean(adaptive), initialStates, statesSeed };
+  const run: Run = { segments, adaptive, initialStates, statesSeed };
   if (typeof puzzle === 'string' || ArrayBuffer.isView(puzzle)) {
-    return solveBatch(model, [plugged.pose(config, puzzle as string | Uint8Array, given, 'solve')], run)[0]!;
+    return solveBatch(model, [plugged.pose(config, puzzle, given, 'solve')], run)[0]!;
   }
   const posed = readArray('solve', 'puzzle', puzzle, 'text, a Uint8Array or an array of these').map((each, i) =>
     plugged.pose(config, each as string | Uint8Array, given, `solve: puzzles[${i}]`),
