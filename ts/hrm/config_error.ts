@@ -103,9 +103,12 @@ export function expectation(issue: z.core.$ZodIssue): string {
  * @throws ConfigError
  */
 export function parseStrict<T>(schema: z.ZodType<T>, value: unknown, where: string, known: readonly string[]): T {
-  const result = readArgument(where, 'the value', () => schema.safeParse(value));
-  if (result.success) return result.data;
-  const issue = result.error.issues[0]!;
+  // The issues, too, are made by reading the value, once they are asked for.
+  const { data, issue } = readArgument(where, 'the value', () => {
+    const result = schema.safeParse(value);
+    return result.success ? { data: result.data } : { issue: result.error.issues[0]! };
+  });
+  if (issue === undefined) return data as T;
   const path = issue.path.map(String).join('.');
   if (issue.code === 'unrecognized_keys') {
     const key = [...issue.path.map(String), issue.keys[0]!].join('.');
