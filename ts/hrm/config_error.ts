@@ -108,7 +108,7 @@ export function parseStrict<T>(schema: z.ZodType<T>, value: unknown, where: stri
     const result = schema.safeParse(value);
     return result.success ? { data: result.data } : { issue: result.error.issues[0]! };
   });
-  if (issue === undefined) return data as T;
+  if (issue === undefined) return data;
   const path = issue.path.map(String).join('.');
   if (issue.code === 'unrecognized_keys') {
     const key = [...issue.path.map(String), issue.keys[0]!].join('.');
