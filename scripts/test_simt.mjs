@@ -1,5 +1,5 @@
 // npm run test:simt: the suites that run on every device, on the CUDA backend over simulated threads (docs/cuda.md), and the
-// C++ test of the simulation itself. Arguments go to jest. `--slice`: what `npm test` runs, ops and parity.
+// C++ tests of the simulation itself and of its products. Arguments go to jest. `--slice`: what `npm test` runs, ops and parity.
 import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
@@ -26,7 +26,10 @@ const [first, ...rest] = process.argv.slice(2);
 const slice = first === '--slice';
 const chosen = slice ? rest : process.argv.slice(2);
 run(process.execPath, ['scripts/build.mjs', '--if-needed', '--tests', '--simt']);
-run('cmake', ['--build', 'build', '--target', 'simt_test', '--parallel', String(availableParallelism())]);
-run(path.join('build', 'native_tests', 'simt_test'), []);
+const jobs = String(availableParallelism());
+run('cmake', ['--build', 'build', '--target', 'simt_test', 'gemm_device_test', '--parallel', jobs]);
+const native = path.join('build', 'native_tests');
+run(path.join(native, 'simt_test'), []);
+run(path.join(native, 'gemm_device_test'), [path.resolve(rootDir, native, 'libfake_cublas_lt.so')]);
 const jest = path.join(path.dirname(require.resolve('jest/package.json')), 'bin/jest.js');
 run(process.execPath, [jest, ...(chosen.length > 0 ? chosen : slice ? SLICE : SUITES)], { HRM_ADDON: addon });
