@@ -218,8 +218,7 @@ void run(Call &call) {
   device::Arena arena(call.workspace_storage);
   BackwardScratch scratch(arena, sizes);
   const device::RopeTables rope = device::rope_tables(call.in, Op::kCos);
-  const device::LevelSaved saved(
-      sizes, [&](int slot) { return call.in[slot]; }, Op::kQkv);
+  const device::LevelSaved saved(sizes, [&](int slot) { return call.in[slot]; }, Op::kQkv);
   BlockBackward backward(call, sizes, rope, scratch);
   Tensor dy = call.in[Op::kDy];
   for (int64_t i = static_cast<int64_t>(blocks.size()) - 1; i >= 0; --i) {

@@ -179,6 +179,7 @@ const geometry = api.geometryOf(2, 2);
 const puzzles = api.generateSudoku({ geometry, count: 3, seed: 1, blanks: { min: 4, max: 6 } });
 const mazes = api.generateMazes({ size: 4, count: 3, seed: 1, minPath: 3 });
 const dataset: Arb = value(api.sudokuDataset(puzzles), api.mazeDataset(mazes));
+const posedArb: Arb = value('1...' + '.'.repeat(12), puzzles.puzzle(0), mazes.maze(0));
 const oneStep = { ...tinyRun, train: { ...tinyRun.train, steps: 1 }, eval: { everySteps: null, finalPuzzles: 4 } };
 const runConfig = api.parseConfig([{ source: 'fuzz', values: oneStep }]);
 const layer: Arb = object({ source: value('fuzz', '--set'), values: value(tinyRun, {}, { model: { hidden: 8 } }) });
@@ -235,15 +236,34 @@ const runs: Subjects = {
     call(
       api.evaluate,
       ...[modelArb, dataset],
-      object({ segments: int(1, 2) }, { batchSize: int(1, 4), puzzles: int(1, 3), adaptive: value(true, false) }),
+      object(
+        { segments: int(1, 2) },
+        {
+          batchSize: int(1, 4),
+          puzzles: int(1, 3),
+          adaptive: value(true, false),
+          initialStates: int(1, 3),
+          statesSeed: int(0, 9),
+        },
+      ),
     ),
   ),
   solve: bounded(
     call(
       api.solve,
       modelArb,
-      either(value('1...' + '.'.repeat(12)), value(puzzles.puzzle(0)), value(mazes.maze(0))),
-      object({ segments: int(1, 2) }, { geometry: value(geometry), task: value('sudoku', 'maze') }),
+      either(posedArb, list(posedArb, 0, 3)),
+      object(
+        { segments: int(1, 2) },
+        {
+          geometry: value(geometry),
+          task: value('sudoku', 'maze'),
+          adaptive: value(true, false),
+          initialStates: int(1, 3),
+          statesSeed: int(0, 9),
+          batchSize: int(1, 3),
+        },
+      ),
     ),
   ),
   train: rare(

@@ -90,8 +90,10 @@ export class Hrm extends Module {
       : this.child('H_level', new Level(config.hLayers, config, generator));
     this.#lmHead = this.child('lm_head', new Linear(hidden, vocabSize, { generator }));
     this.#qHead = this.child('q_head', new QHead(hidden));
-    this.hInit = this.buffer('H_init', truncNormal([hidden], { std: 1, generator }));
-    this.lInit = this.buffer('L_init', truncNormal([hidden], { std: 1, generator }));
+    const initialState = (): Tensor =>
+      config.stateInit === 'zero' ? zeros([hidden]) : truncNormal([hidden], { std: 1, generator });
+    this.hInit = this.buffer('H_init', initialState());
+    this.lInit = this.buffer('L_init', initialState());
     if (config.posEncodings === 'rope')
       this.#rope = ropeTables(totalSeqLen(config), headDim(config), {
         theta: config.ropeTheta,

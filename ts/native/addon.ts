@@ -116,6 +116,7 @@ export interface Addon {
   info(): NativeInfo;
   /** The limits of CPUs 0..n-1 with `/proc` and `/sys` under another root. */
   cpuLimits(root: string, n: number): CpuLimits;
+  groupMemoryLimit(root: string): number | null;
 }
 
 /** Folder of package.json, from dist/native or dist-test/ts/native. */

@@ -1,5 +1,5 @@
 /** Makes a run of ours from an official checkpoint: a checkpoint of weights alone, after step 0. */
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { parseMetadata } from '../data/metadata';
 import { geometryOf } from '../data/sudoku/geometry';
@@ -34,6 +34,7 @@ export function importOfficial(
   puzzleEmb: PuzzleEmb = 'keep',
 ): ImportedRun {
   requireVacant(out);
+  const isNew = !existsSync(out);
   const { data } = parseConfig([LENGTH, ...layers]);
   const given = mergeLayers(layers);
   // Data that nobody named says nothing about this model.
@@ -45,6 +46,8 @@ export function importOfficial(
     const store = new CheckpointStore(path.join(out, CHECKPOINTS_DIR));
     return { ...loaded, config, checkpoint: store.save(0, weightFiles(config, loaded.model)) };
   } catch (error) {
+    // What was begun would be in the way of another try.
+    if (isNew) rmSync(out, { recursive: true, force: true });
     loaded.model.dispose();
     throw error;
   }
