@@ -3,6 +3,7 @@
 #include <cstring>
 #include <sstream>
 
+#include "cuda/products.h"
 #include "ops/registry.h"
 
 namespace hrm {
@@ -98,10 +99,17 @@ Stream::Stream(int index) : index_(index) {
 Stream::~Stream() {
   cudaSetDevice(index_);
   cudaStreamSynchronize(stream_);
+  products_.reset();
   allocator_->release(finding_, sizeof(Finding));
   allocator_.reset();
   cudaFreeHost(host_finding_);
   cudaStreamDestroy(stream_);
+}
+
+Products &Stream::products() {
+  if (!products_)
+    products_ = std::make_unique<Products>(*this);
+  return *products_;
 }
 
 void Stream::activate() const { HRM_CUDA("set device", cudaSetDevice(index_)); }
@@ -145,6 +153,26 @@ const char *gpu_name() { return "simt"; }
 const char *gpu_name() { return "cuda"; }
 #endif
 
+namespace {
+
+// 13000 is 13.0.
+std::string version_text(int version) {
+  return std::to_string(version / 1000) + '.' + std::to_string(version % 1000 / 10);
+}
+
+} // namespace
+
+GpuBuild gpu_build() {
+  int runtime = 0;
+  cudaRuntimeGetVersion(&runtime);
+  const cuda::CublasLtState &library = cuda::cublas_lt_state();
+  const size_t v = library.version;
+  std::ostringstream version;
+  if (!library.file.empty())
+    version << v / 10000 << '.' << v / 100 % 100 << '.' << v % 100;
+  return {version_text(runtime), library.file, version.str(), library.missing};
+}
+
 GpuState gpu_state() {
   int count = 0;
   const cudaError_t status = cudaGetDeviceCount(&count);
@@ -155,11 +183,10 @@ GpuState gpu_state() {
   cudaDriverGetVersion(&driver);
   cudaRuntimeGetVersion(&runtime);
   std::ostringstream why;
-  const auto version = [](int v) { return std::to_string(v / 1000) + '.' + std::to_string(v % 1000 / 10); };
   if (status == cudaErrorInsufficientDriver && driver == 0)
     why << "no NVIDIA driver is installed";
   else if (status == cudaErrorInsufficientDriver)
-    why << "the NVIDIA driver is for CUDA " << version(driver) << ", this build needs " << version(runtime)
+    why << "the NVIDIA driver is for CUDA " << version_text(driver) << ", this build needs " << version_text(runtime)
         << "; install a newer driver";
   else
     why << "no device was found (" << cudaGetErrorName(status) << "; CUDA_VISIBLE_DEVICES hides devices)";

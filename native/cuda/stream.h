@@ -18,6 +18,8 @@ struct Finding {
   int64_t value, limit;
 };
 
+class Products;
+
 // One device of an environment: a stream, memory, staging for copies. Everything is ordered by the one stream, so that
 // freed memory may be used again at once.
 class Stream : public Gpu {
@@ -37,6 +39,8 @@ public:
   Finding *finding() const { return finding_; }
   // Makes this the calling thread's device: environments and devices share threads.
   void activate() const;
+  // Who computes matrix products here (cuda/products.h).
+  Products &products();
   // Throws what kernels reported. After a wait.
   void check_finding();
 
@@ -44,6 +48,7 @@ private:
   int index_;
   cudaStream_t stream_ = nullptr;
   std::unique_ptr<Allocator> allocator_;
+  std::unique_ptr<Products> products_;
   Finding *finding_ = nullptr;
   Finding *host_finding_ = nullptr;
 };

@@ -15,7 +15,7 @@
 namespace hrm::test {
 
 // What a slot's tensors hold. kOfCase: the dtype that the case runs in; kCompute: what sums of it are kept in.
-enum class Holds { kOfCase, kCompute, kInt32, kBool };
+enum class Holds { kOfCase, kCompute, kBFloat16, kInt32, kBool };
 
 struct Slot {
   Holds holds = Holds::kOfCase;
@@ -79,6 +79,8 @@ struct OpCase {
   std::shared_ptr<const OpCase> before;
   // Outputs that devices must agree on: the first so many.
   size_t n_compared = SIZE_MAX;
+  // Its bfloat16 exists on accelerators alone: compared with the CPU's float32.
+  bool is_narrow_on_device = false;
 };
 
 // Outputs, then what the op changed in place; every tensor's elements as doubles.
@@ -103,6 +105,8 @@ inline DType dtype_of(Holds holds, DType of_case) {
   switch (holds) {
   case Holds::kCompute:
     return of_case == DType::kBF16 ? DType::kF32 : of_case;
+  case Holds::kBFloat16:
+    return DType::kBF16;
   case Holds::kInt32:
     return DType::kI32;
   case Holds::kBool:

@@ -5,7 +5,6 @@ import type { TrainSampler } from '../data/sampler';
 import { FileError, FormatError } from '../error';
 import type { Carry } from '../hrm/act';
 import type { Hrm } from '../hrm/model';
-import type { ModelConfig } from '../hrm/config';
 import { OFFICIAL_PREFIX } from '../hrm/official';
 import type { Checkpoint } from '../io/checkpoint_store';
 import type { FileContent } from '../io/files';
@@ -13,6 +12,7 @@ import { parseJson } from '../io/strict_json';
 import { noGrad } from '../autograd/no_grad';
 import { copy_ } from '../ops/cast';
 import type { GeneratorState } from '../ops/random';
+import { toDevice } from '../tensor/create';
 import { keep, tidy } from '../tensor/scope';
 import type { Tensor } from '../tensor/tensor';
 import { serializeConfig, type RunConfig } from './config';
@@ -134,7 +134,7 @@ export function restoreCheckpoint(checkpoint: Checkpoint, training: TrainStep, s
     dense.loadStateDict(withPrefix(tensors, 'adam.'));
     noGrad(() => copy_(counter, requireTensor(tensors, 'step', where)));
     disposeCarry(training.carry);
-    training.carry = state.step === 0 ? undefined : carryOf(withPrefix(tensors, 'carry.'), model.config, where);
+    training.carry = state.step === 0 ? undefined : carryOf(withPrefix(tensors, 'carry.'), model, where);
   });
   // The generator checks it.
   training.options.generator.load(state.generator as GeneratorState);
@@ -142,8 +142,8 @@ export function restoreCheckpoint(checkpoint: Checkpoint, training: TrainStep, s
   return state;
 }
 
-function carryOf(tensors: ReadonlyMap<string, Tensor>, config: ModelConfig, where: string): Carry {
-  const take = (name: string): Tensor => keep(requireTensor(tensors, name, where));
+function carryOf(tensors: ReadonlyMap<string, Tensor>, { config, device }: Hrm, where: string): Carry {
+  const take = (name: string): Tensor => keep(toDevice(requireTensor(tensors, name, where), device, 'resume'));
   const carry: Carry = {
     zH: take('zH'),
     zL: take('zL'),
