@@ -104,8 +104,7 @@ bool Products::is_faster(const char *op, const CublasLt::Plan &plan, const Produ
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   };
   const double ours = seconds([&] { own(result.data, false); });
-  const double theirs =
-      seconds([&] { library_->run(op, stream_.stream(), plan, a, b, result.data, false); });
+  const double theirs = seconds([&] { library_->run(op, stream_.stream(), plan, a, b, result.data, false); });
   return theirs < kClearWin * ours;
 }
 

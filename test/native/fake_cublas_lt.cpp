@@ -1,5 +1,5 @@
-// Stands in for libcublasLt where there is no GPU: the same symbols, the product computed on the host from its own reading
-// of layouts, transposes and leading dimensions. It refuses what the real one refuses, and has no algorithm for
+// Stands in for libcublasLt where there is no GPU: the same symbols, the product computed on the host from its own
+// reading of layouts, transposes and leading dimensions. It refuses what the real one refuses, and has no algorithm for
 // k = kUnknownK.
 #include <chrono>
 #include <cstdint>
@@ -138,8 +138,8 @@ EXPORT int cublasLtMatmulAlgoGetHeuristic(void *, void *desc, void *a, void *b, 
   *n_found = 0;
   uint64_t m, n, k;
   if (c != d || n_wanted < 1 ||
-      !sizes(*static_cast<Desc *>(desc), *static_cast<Layout *>(a), *static_cast<Layout *>(b), *static_cast<Layout *>(c),
-             m, n, k))
+      !sizes(*static_cast<Desc *>(desc), *static_cast<Layout *>(a), *static_cast<Layout *>(b),
+             *static_cast<Layout *>(c), m, n, k))
     return kInvalid;
   // In place and rounded sums are not asked for, and no more alignment than the caller checks.
   if (k == kUnknownK || (p->reductions & 5) != 0 || p->alignment[0] > 16 || p->workspace_bytes == 0)

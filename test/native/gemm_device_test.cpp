@@ -66,11 +66,11 @@ struct Case {
   bool accumulate, bias, split;
 };
 const Case kCases[] = {
-    {37, 45, 53, 1, 0, false, false, false},  {40, 72, 80, 2, 0, false, true, false},
-    {33, 7, 41, 3, 3, true, true, false},     {24, 17, 0, 1, 0, false, true, false},
-    {20, 24, 2100, 1, 8, true, true, true},   {20, 16, 2100, 1, 0, false, false, true},
-    {1, 9, 16, 1, 0, true, false, false},     {16, 1, 33, 1, 0, false, false, false},
-    {5, 6, 41, 1, 0, false, false, false},    {24, 16, 40, 1, 8, true, false, false},
+    {37, 45, 53, 1, 0, false, false, false}, {40, 72, 80, 2, 0, false, true, false},
+    {33, 7, 41, 3, 3, true, true, false},    {24, 17, 0, 1, 0, false, true, false},
+    {20, 24, 2100, 1, 8, true, true, true},  {20, 16, 2100, 1, 0, false, false, true},
+    {1, 9, 16, 1, 0, true, false, false},    {16, 1, 33, 1, 0, false, false, false},
+    {5, 6, 41, 1, 0, false, false, false},   {24, 16, 40, 1, 8, true, false, false},
 };
 // So many that tiles are of 64 and of 128.
 const Case kManyTiles[] = {
@@ -126,9 +126,16 @@ template <class T, class R> void check(Subject &s, const Case &c, bool transpose
         right = right && std::fabs(got - want) <= bound;
       }
   std::string what = std::string(name_of<T>()) + " -> " + name_of<R>();
-  for (const auto &[text, value] : std::initializer_list<std::pair<const char *, int64_t>>{
-           {" m ", c.m}, {" n ", c.n}, {" k ", c.k}, {" batch ", c.batch}, {" pad ", c.pad}, {" A^T ", transpose_a},
-           {" B^T ", transpose_b}, {" added ", c.accumulate}, {" bias ", c.bias}, {" split ", n_bytes > 0}})
+  for (const auto &[text, value] : std::initializer_list<std::pair<const char *, int64_t>>{{" m ", c.m},
+                                                                                           {" n ", c.n},
+                                                                                           {" k ", c.k},
+                                                                                           {" batch ", c.batch},
+                                                                                           {" pad ", c.pad},
+                                                                                           {" A^T ", transpose_a},
+                                                                                           {" B^T ", transpose_b},
+                                                                                           {" added ", c.accumulate},
+                                                                                           {" bias ", c.bias},
+                                                                                           {" split ", n_bytes > 0}})
     what += text + std::to_string(value);
   expect(right, what);
 }

@@ -51,9 +51,7 @@ int main(int argc, char **argv) {
       ++dtypes;
       if (failure.empty()) {
         try {
-          const double error = error_of(machine.on_gpu(c, dtype), wanted);
-          if (!(error <= bound_of(dtype)))
-            failure = "differs from the CPU by " + std::to_string(error);
+          failure = difference(c, dtype, machine.on_gpu(c, dtype), wanted);
         } catch (const Error &error) {
           failure = error.what();
         }

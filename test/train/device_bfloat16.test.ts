@@ -31,7 +31,7 @@ const [BATCH, SEQ] = [4, 8] as const;
 const GRADIENT_COSINE = 0.999;
 /**
  * Where norms run over few tokens, rounding the weights alone turns gradients further. Then: at most three times the angle
- * of that, nine times its distance from 1; what is written between kernels is rounded in as many places as the weights are.
+ * of that, nine times its distance from 1, since what kernels pass on is rounded in more places than weights are.
  */
 const ROUNDED_WEIGHTS_FACTOR = 9;
 
