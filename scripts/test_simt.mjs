@@ -8,7 +8,7 @@ import { rootDir } from './source_files.mjs';
 
 const require = createRequire(import.meta.url);
 const addon = path.join(rootDir, 'build', 'Release', 'hrm_simt.node');
-const SUITES = ['dist-test/test/ops/', 'dist-test/test/hrm/', 'dist-test/test/optim/', 'dist-test/test/train/device'];
+const SUITES = ['ops/', 'hrm/', 'optim/', 'tensor/capture', 'train/device', 'train/graph'].map((name) => `dist-test/test/${name}`);
 const SLICE = ['dist-test/test/ops/forward', 'dist-test/test/ops/gradients', 'dist-test/test/ops/devices'];
 
 function run(command, args, env = {}) {

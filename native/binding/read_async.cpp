@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "binding/capture.h"
 #include "binding/convert.h"
 #include "binding/op_call.h"
 #include "binding/tensor_wrap.h"
@@ -90,7 +91,9 @@ napi_value read_async(napi_env env, napi_callback_info info) {
     if (argc != 2)
       fail(Code::kArgument, "readAsync: expected 2 native arguments, got ", argc);
     auto read = std::make_unique<Read>(env);
-    read->source = contiguous_copy(state, to_tensor(env, state, argv[0], "readAsync", "tensor"));
+    const Tensor &source = to_tensor(env, state, argv[0], "readAsync", "tensor");
+    require_no_capture(state, source.device(), "readAsync");
+    read->source = contiguous_copy(state, source);
     read->target = view_bytes(env, argv[1], "readAsync", read->source, &read->n_bytes);
     const Device device = read->source.device();
     if (device.is_gpu() && read->n_bytes > 0)

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <sstream>
 
+#include "cuda/graph.h"
 #include "ops/registry.h"
 
 namespace hrm {
@@ -86,9 +87,9 @@ Stream::Stream(int index) : index_(index) {
   HRM_CUDA("open device", cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
   size_t available = 0, total = 0;
   HRM_CUDA("open device", cudaMemGetInfo(&available, &total));
-  allocator_ = std::make_unique<Allocator>(total / 100 * 95, Device{DeviceKind::kGpu, index},
-                                           std::make_unique<DeviceBlocks>(index, stream_));
-  finding_ = static_cast<Finding *>(allocator_->allocate(sizeof(Finding)));
+  memory_ = std::make_unique<Allocator>(total / 100 * 95, Device{DeviceKind::kGpu, index},
+                                        std::make_unique<DeviceBlocks>(index, stream_));
+  finding_ = static_cast<Finding *>(memory_->allocate(sizeof(Finding)));
   HRM_CUDA("open device", cudaMemsetAsync(finding_, 0, sizeof(Finding), stream_));
   void *pinned = nullptr;
   HRM_CUDA("open device", cudaMallocHost(&pinned, sizeof(Finding)));
@@ -97,9 +98,12 @@ Stream::Stream(int index) : index_(index) {
 
 Stream::~Stream() {
   cudaSetDevice(index_);
+  if (recording_)
+    abort_capture();
   cudaStreamSynchronize(stream_);
-  allocator_->release(finding_, sizeof(Finding));
-  allocator_.reset();
+  retired_.clear();
+  memory_->release(finding_, sizeof(Finding));
+  memory_.reset();
   cudaFreeHost(host_finding_);
   cudaStreamDestroy(stream_);
 }

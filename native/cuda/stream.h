@@ -18,6 +18,8 @@ struct Finding {
   int64_t value, limit;
 };
 
+class Recording;
+
 // One device of an environment: a stream, memory, staging for copies. Everything is ordered by the one stream, so that
 // freed memory may be used again at once.
 class Stream : public Gpu {
@@ -25,12 +27,18 @@ public:
   explicit Stream(int index);
   ~Stream() override;
 
-  Allocator &allocator() override { return *allocator_; }
+  Allocator &memory() override { return *memory_; }
+  Allocator &allocator() override;
   void upload(const void *host, void *device, size_t n_bytes) override;
   std::unique_ptr<Download> download(const void *device, size_t n_bytes) override;
   void convert(const Tensor &source, const Tensor &target) override;
   void fill(const Tensor &target, double value) override;
   void synchronize() override;
+  void begin_capture() override;
+  std::unique_ptr<Graph> end_capture() override;
+  void abort_capture() override;
+  bool is_capturing() const override { return recording_ != nullptr; }
+  void hold(const StorageRef &storage, bool is_written) override;
 
   cudaStream_t stream() const { return stream_; }
   // Where kernels report; device memory.
@@ -39,11 +47,16 @@ public:
   void activate() const;
   // Throws what kernels reported. After a wait.
   void check_finding();
+  int index() const { return index_; }
+  // Takes the memory of a graph that is gone; tensors may still lie in it.
+  void retire(std::unique_ptr<Allocator> memory);
 
 private:
   int index_;
   cudaStream_t stream_ = nullptr;
-  std::unique_ptr<Allocator> allocator_;
+  std::unique_ptr<Allocator> memory_;
+  std::vector<std::unique_ptr<Allocator>> retired_;
+  std::unique_ptr<Recording> recording_;
   Finding *finding_ = nullptr;
   Finding *host_finding_ = nullptr;
 };

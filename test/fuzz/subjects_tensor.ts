@@ -242,6 +242,19 @@ const autograd: Subjects = {
   tidy: call(api.tidy, callback),
   tidyAsync: call(api.tidyAsync, asyncCallback),
   keep: call(api.keep, anyTensor),
+  capture: call(
+    (fn: () => unknown, options: api.CaptureOptions) => {
+      const step = api.capture(fn, options);
+      try {
+        step();
+        step();
+      } finally {
+        step.dispose();
+      }
+    },
+    callback,
+    maybe(object({}, { device: value('cpu') })),
+  ),
   withoutHostReads: call(api.withoutHostReads, callback),
   noGrad: call(api.noGrad, callback),
   enableGrad: call(api.enableGrad, callback),

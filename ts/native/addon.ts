@@ -6,6 +6,8 @@ import type { OpName, OpSchemas, ViewName } from './schema.gen';
 
 /** The number by which native code knows a tensor. */
 export type TensorId = number;
+/** The number by which native code knows a captured graph. */
+export type GraphId = number;
 /** The object whose garbage collection releases a tensor. */
 export interface Owner {
   id: TensorId;
@@ -99,6 +101,17 @@ export interface Addon {
   resetPeak(device: number): void;
   trimMemory(device: number): void;
   synchronize(device: number): void;
+  /** From here on work of the device is recorded, not run. */
+  beginCapture(device: number): void;
+  /** The graph of what was recorded; it dies with `owner` at the latest. */
+  endCapture(owner: object, device: number): GraphId;
+  /** Forgets what is being recorded, and the tensors made meanwhile; nothing happens where nothing is. */
+  abortCapture(device: number): void;
+  launchGraph(graph: GraphId): void;
+  /** With all tensors in its memory. */
+  releaseGraph(graph: GraphId): void;
+  /** How many ops ran on each accelerator so far, by index. */
+  opCalls(): number[];
   gpu(): GpuInfo;
   setMemoryLimit(bytes: number): void;
   setNumThreads(n: number): void;

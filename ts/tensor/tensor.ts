@@ -121,8 +121,9 @@ export class Tensor {
   get isContiguous(): boolean {
     return guarded(() => addon().isContiguous(this.#id('isContiguous')));
   }
+  /** By `dispose`, or with the captured function that made it. */
   get isDisposed(): boolean {
-    return this.#disposed;
+    return this.#disposed || !addon().isLive(this.#handle.id);
   }
 
   /** Whether gradients flow to or through this tensor. Set it on leaves of floating dtype. */
@@ -167,7 +168,7 @@ export class Tensor {
   /** The elements in row-major order, copied; bfloat16 as float32, bool as 0 and 1. Waits for the device. */
   dataSync(): DataArray {
     hostReads.check('dataSync');
-    return readElements(this.#id('dataSync'), this.dtype, this.size);
+    return readElements(this.#id('dataSync'), this.dtype, this.size, 'dataSync');
   }
   /**
    * The elements in row-major order, copied on another thread while JavaScript runs on; bfloat16 as float32, bool as 0
@@ -179,7 +180,7 @@ export class Tensor {
     const target = new ARRAY_TYPES[this.dtype](this.size);
     const source = readable(id, this.dtype);
     try {
-      await guarded(() => addon().readAsync(source.id, target));
+      await guarded(() => addon().readAsync(source.id, target), { op: 'readAsync', name: 'data' });
     } finally {
       if (source.id !== id) addon().release(source.id);
     }
@@ -191,7 +192,7 @@ export class Tensor {
     const id = this.#id('item');
     if (this.size !== 1)
       throw new ArgumentError(`item: needs exactly one element, the shape is [${this.shape.join(', ')}]`);
-    const value = readElements(id, this.dtype, 1)[0] as number;
+    const value = readElements(id, this.dtype, 1, 'item')[0] as number;
     return this.dtype === 'bool' ? value !== 0 : value;
   }
 
@@ -237,13 +238,16 @@ function readable(id: TensorId, dtype: DType): Owner {
   return owner;
 }
 
-function readElements(id: TensorId, dtype: DType, size: number): DataArray {
+function readElements(id: TensorId, dtype: DType, size: number, op: string): DataArray {
   const target = new ARRAY_TYPES[dtype](size);
   const source = readable(id, dtype);
   try {
-    guarded(() => {
-      addon().read(source.id, target);
-    });
+    guarded(
+      () => {
+        addon().read(source.id, target);
+      },
+      { op: 'read', name: op },
+    );
   } finally {
     if (source.id !== id) addon().release(source.id);
   }

@@ -13,12 +13,13 @@ import { parseJson } from '../io/strict_json';
 import { noGrad } from '../autograd/no_grad';
 import { copy_ } from '../ops/cast';
 import type { GeneratorState } from '../ops/random';
-import { keep, tidy } from '../tensor/scope';
+import { tidy } from '../tensor/scope';
 import type { Tensor } from '../tensor/tensor';
 import { serializeConfig, type RunConfig } from './config';
 import { deserializeConfig } from './config_file';
 import { decodeTensors, encodeTensors, requireTensor, withPrefix } from './state_tensors';
-import { carryTensors, disposeCarry, type TrainStep } from './step';
+import { carryTensors } from './carry';
+import type { TrainStep } from './step';
 
 /** Weights under the official names, which other tools read. */
 export const WEIGHTS_PREFIX = OFFICIAL_PREFIX;
@@ -133,8 +134,9 @@ export function restoreCheckpoint(checkpoint: Checkpoint, training: TrainStep, s
     const tensors = decode(TENSORS_FILE);
     dense.loadStateDict(withPrefix(tensors, 'adam.'));
     noGrad(() => copy_(counter, requireTensor(tensors, 'step', where)));
-    disposeCarry(training.carry);
-    training.carry = state.step === 0 ? undefined : carryOf(withPrefix(tensors, 'carry.'), model.config, where);
+    training.restoreCarry(
+      state.step === 0 ? undefined : carryOf(withPrefix(tensors, 'carry.'), model.config, where),
+    );
   });
   // The generator checks it.
   training.options.generator.load(state.generator as GeneratorState);
@@ -143,7 +145,7 @@ export function restoreCheckpoint(checkpoint: Checkpoint, training: TrainStep, s
 }
 
 function carryOf(tensors: ReadonlyMap<string, Tensor>, config: ModelConfig, where: string): Carry {
-  const take = (name: string): Tensor => keep(requireTensor(tensors, name, where));
+  const take = (name: string): Tensor => requireTensor(tensors, name, where);
   const carry: Carry = {
     zH: take('zH'),
     zL: take('zL'),

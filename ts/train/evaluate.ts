@@ -20,7 +20,9 @@ import { tensor } from '../tensor/create';
 import { describe } from '../tensor/dtype';
 import { tidy } from '../tensor/scope';
 import { type AnsweredRows, scorerFor, type TaskFigures, type TaskScorer } from './scoring';
-import { batchTensors, disposeCarry } from './step';
+import { disposeCarry } from './carry';
+import { SegmentRunner } from './segment_runner';
+import { batchTensors } from './step';
 
 export interface EvaluateOptions {
   /** Puzzles at a time. Default 256. */
@@ -32,6 +34,11 @@ export interface EvaluateOptions {
   readonly subsetSeed?: number;
   /** Rows that halt leave the batch; their answer is the one they halted with. Default false. */
   readonly adaptive?: boolean;
+  /**
+   * Whether the segments of an accelerator are captured and launched as graphs. Default true; the numbers are the same.
+   * With adaptive halting they are not: the batch shrinks.
+   */
+  readonly graph?: boolean;
   /** Ends the evaluation early with an error. */
   readonly signal?: AbortSignal;
   readonly onBatch?: (nPuzzles: number) => void;
@@ -124,6 +131,7 @@ const OPTIONS = [
   'puzzles',
   'subsetSeed',
   'adaptive',
+  'graph',
   'signal',
   'onBatch',
   'onAnswers',
@@ -138,7 +146,7 @@ export async function evaluate(model: Hrm, dataset: PuzzleDataset, options: Eval
   const { config } = requireModel('evaluate', model);
   const given = readOptions('evaluate', options, OPTIONS);
   const { batchSize = 256, segments = config.haltMaxSteps, puzzles = null, subsetSeed = 0 } = given;
-  const { adaptive = false, signal, onBatch, onAnswers } = given;
+  const { adaptive = false, graph = true, signal, onBatch, onAnswers } = given;
   requireSignal('evaluate', signal);
   requireCallback('evaluate', 'onBatch', onBatch);
   requireCallback('evaluate', 'onAnswers', onAnswers);
@@ -147,14 +155,19 @@ export async function evaluate(model: Hrm, dataset: PuzzleDataset, options: Eval
   }
   const totals = new Totals(segments, scorerFor(requireDataset('evaluate', dataset)), onAnswers);
   const rows = puzzles === null ? undefined : (n: number): Uint32Array => fixedSubset(n, puzzles, subsetSeed);
-  for (const batch of testBatches(dataset, batchSize, rows)) {
-    noGrad(() => {
-      if (adaptive) runAdaptive(model, batch, segments, totals);
-      else runFixed(model, batch, segments, totals);
-    });
-    onBatch?.(batch.nValid);
-    await new Promise((resolve) => setImmediate(resolve));
-    signal?.throwIfAborted();
+  const runner = new SegmentRunner(model, graph);
+  try {
+    for (const batch of testBatches(dataset, batchSize, rows)) {
+      noGrad(() => {
+        if (adaptive) runAdaptive(model, batch, segments, totals);
+        else runFixed(runner, model, batch, segments, totals);
+      });
+      onBatch?.(batch.nValid);
+      await new Promise((resolve) => setImmediate(resolve));
+      signal?.throwIfAborted();
+    }
+  } finally {
+    runner.dispose();
   }
   return totals.result(segments, adaptive);
 }
@@ -174,20 +187,13 @@ function goingOn(carry: Carry): Carry {
   return { ...carry, halted: zerosLike(carry.halted) };
 }
 
-function runFixed(model: Hrm, batch: Batch, segments: number, totals: Totals): void {
+function runFixed(runner: SegmentRunner, model: Hrm, batch: Batch, segments: number, totals: Totals): void {
   tidy(() => {
-    const rows = batchTensors(withoutPadding(batch), model.device);
-    let carry = initialCarry(model, rows);
+    runner.start(batchTensors(withoutPadding(batch)));
     for (let segment = 0; segment < segments; segment++) {
-      const last = segment === segments - 1;
-      const previous = carry;
-      carry = tidy(() => {
-        const next = actStep(model, previous, rows, { training: false });
-        totals.exactBySegment[segment]! += countExact(next.carry, next.outputs);
-        if (last) totals.add(model, next.carry, next.outputs);
-        return goingOn(next.carry);
-      });
-      if (segment > 0) disposeCarry(previous);
+      const { carry, outputs } = runner.next();
+      totals.exactBySegment[segment]! += countExact(carry, outputs);
+      if (segment === segments - 1) totals.add(model, carry, outputs);
     }
   });
 }

@@ -1,13 +1,11 @@
 /** One row of tokens through a model, a segment at a time, with what the model makes of every cell. */
-import { noGrad } from '../autograd/no_grad';
-import { actStep, type Carry, initialCarry } from '../hrm/act';
 import { IGNORE_LABEL } from '../hrm/loss';
 import type { Hrm } from '../hrm/model';
-import { zerosLike } from '../ops/arange';
 import { tidy } from '../tensor/scope';
 import type { Tensor } from '../tensor/tensor';
 import { haltingRows } from './evaluate';
-import { batchTensors, disposeCarry } from './step';
+import { SegmentRunner } from './segment_runner';
+import { batchTensors } from './step';
 
 /** A puzzle as the model reads it. */
 export interface PuzzleRow {
@@ -37,34 +35,22 @@ export interface SegmentAnswer {
 export function* runSegments(model: Hrm, row: PuzzleRow, segments: number): Generator<SegmentAnswer, void, void> {
   const labels = new Int32Array(row.inputs.length).fill(IGNORE_LABEL);
   const puzzleIdentifiers = Int32Array.of(row.puzzleIdentifier);
-  const rows = batchTensors({ inputs: row.inputs, labels, puzzleIdentifiers }, model.device);
-  let carry: Carry | undefined;
+  const runner = new SegmentRunner(model);
   try {
+    tidy(() => {
+      runner.start(batchTensors({ inputs: row.inputs, labels, puzzleIdentifiers }));
+    });
     for (let segment = 0; segment < segments; segment++) {
-      const previous = carry;
-      const { next, answer } = noGrad(() =>
-        tidy(() => {
-          const from = previous ?? initialCarry(model, rows);
-          const { carry: after, outputs } = actStep(model, from, rows, { training: false });
-          return {
-            // The row goes on, whatever the number of segments the model was trained with.
-            next: { ...after, halted: zerosLike(after.halted) },
-            answer: {
-              ...decode(model, outputs.logits),
-              qHalt: Number(outputs.qHalt.item()),
-              qContinue: Number(outputs.qContinue.item()),
-              halts: haltingRows(model, outputs, false)[0]!,
-            },
-          };
-        }),
-      );
-      carry = next;
-      disposeCarry(previous);
-      yield answer;
+      const { outputs } = runner.next();
+      yield {
+        ...decode(model, outputs.logits),
+        qHalt: Number(outputs.qHalt.item()),
+        qContinue: Number(outputs.qContinue.item()),
+        halts: haltingRows(model, outputs, false)[0]!,
+      };
     }
   } finally {
-    disposeCarry(carry);
-    for (const item of Object.values(rows) as Tensor[]) item.dispose();
+    runner.dispose();
   }
 }
 

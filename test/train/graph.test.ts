@@ -1,0 +1,126 @@
+/** Captured steps and segments have the numbers of those that run op by op; `npm run test:simt` has graphs. */
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { expect, it } from '@jest/globals';
+import type { Device } from '../../ts/index';
+import { sudokuDataset, sudokuSampler } from '../../ts/data/sudoku/source';
+import { generateSudoku } from '../../ts/data/sudoku/generate';
+import { geometryOf } from '../../ts/data/sudoku/geometry';
+import { memory } from '../../ts/native/runtime';
+import { Generator } from '../../ts/ops/random';
+import type { Tensor } from '../../ts/tensor/tensor';
+import { carryTensors } from '../../ts/train/carry';
+import { parseConfig } from '../../ts/train/config';
+import { evaluate } from '../../ts/train/evaluate';
+import { loadModel } from '../../ts/train/load_model';
+import { runSegments } from '../../ts/train/segments';
+import { TrainStep } from '../../ts/train/step';
+import { train } from '../../ts/train/train';
+import { eachDevice } from '../support/devices';
+import { tinyModel } from '../support/tiny_model';
+import { tinyRun, withDirectory } from '../support/tiny_run';
+
+const BATCH = 4;
+const set = generateSudoku({ geometry: geometryOf(2, 2), count: 16, seed: 3, blanks: { min: 4, max: 6 } });
+const { optim } = parseConfig([{ source: 'test', values: tinyRun }]);
+const model = { puzzleEmbNdim: 16, haltMaxSteps: 3 };
+
+/** Everything that seven steps leave behind. */
+function trained(device: Device, graph: boolean) {
+  const hrm = tinyModel(model).to(device);
+  const generator = new Generator(4, { device });
+  const training = new TrainStep(hrm, { optim, totalSteps: 20, batchSize: BATCH, generator, graph });
+  const batches = sudokuSampler(set, { augmentations: 0, seed: 0 }, { batchSize: BATCH, seed: 1, epochsPerInterval: 99 });
+  const reports = [];
+  const halted: unknown[] = [];
+  for (let step = 1; step <= 7; ++step) {
+    training.run(step, batches.next()!);
+    reports.push(...training.read(3));
+    halted.push(training.carry!.halted.dataSync());
+  }
+  reports.push(...training.read(0));
+  const values = (tensors: ReadonlyMap<string, Tensor>) => [...tensors].map(([name, t]) => [name, t.dataSync()]);
+  const state = {
+    reports,
+    halted,
+    weights: values(hrm.stateDict()),
+    moments: values(training.dense.stateDict()),
+    averages: values(training.ema!.stateDict()),
+    carry: values(carryTensors(training.carry!)),
+    counter: training.counter.item(),
+    generator: generator.save(),
+  };
+  training.dispose();
+  generator.dispose();
+  hrm.dispose();
+  return state;
+}
+
+eachDevice('graphs in training', (device) => {
+  it('train as op by op, bit for bit, and again', () => {
+    const live = memory(device).liveBytes;
+    const [graph, again, eager] = [trained(device, true), trained(device, true), trained(device, false)];
+    for (const key of Object.keys(eager) as (keyof typeof eager)[]) {
+      expect([key, graph[key]]).toEqual([key, eager[key]]);
+      expect([key, again[key]]).toEqual([key, graph[key]]);
+    }
+    expect(graph.counter).toBe(7);
+    // Rows halt at different steps, so that the carry matters.
+    expect(new Set(graph.halted.map(String)).size).toBeGreaterThan(1);
+    expect(memory(device).liveBytes).toBe(live);
+  });
+
+  it('go on from a checkpoint as if they had not ended', async () => {
+    const config = {
+      ...tinyRun,
+      train: { ...tinyRun.train, device, batchSize: BATCH, steps: 7, checkpointEverySteps: 4 },
+      eval: { everySteps: null, finalPuzzles: 0 },
+    };
+    await withDirectory(async (root) => {
+      const [whole, parts, eager] = ['whole', 'parts', 'eager'].map((name) => path.join(root, name)) as [string, string, string];
+      await train({ config, out: whole });
+      await train({ config: { ...config, train: { ...config.train, graph: false } }, out: eager });
+      const interrupt = new AbortController();
+      const onStep = ({ step }: { step: number }): void => {
+        if (step === 1) interrupt.abort();
+      };
+      const first = await train({ config, out: parts, onStep, signal: interrupt.signal });
+      expect(first.status).toBe('interrupted');
+      expect(first.step).toBeGreaterThan(2);
+      expect(first.step).toBeLessThan(7);
+      await train({ resume: parts });
+      const files = (dir: string) =>
+        ['model.safetensors', 'ema.safetensors', 'training.safetensors', 'training.json'].map((name) => [
+          name,
+          readFileSync(path.join(loadModel(dir).path, name)),
+        ]);
+      expect(files(parts)).toEqual(files(whole));
+      expect(files(eager)).toEqual(files(whole));
+      const metrics = (dir: string) => readFileSync(path.join(dir, 'metrics.jsonl'), 'utf8');
+      expect(metrics(parts)).toBe(metrics(whole));
+    });
+  });
+
+  it('evaluate as segment by segment, the smaller last batch too', async () => {
+    const hrm = tinyModel(model).to(device);
+    const dataset = sudokuDataset(set);
+    const options = { batchSize: 6, segments: 4 };
+    const live = memory(device).liveBytes;
+    const graph = await evaluate(hrm, dataset, options);
+    expect(await evaluate(hrm, dataset, { ...options, graph: false })).toEqual(graph);
+    expect(graph.count).toBe(16);
+    expect(memory(device).liveBytes).toBe(live);
+    hrm.dispose();
+  });
+
+  it('show the segments of one puzzle', () => {
+    const hrm = tinyModel(model).to(device);
+    const rows = [0, 1].map((i) => Int32Array.from({ length: 16 }, (_, cell) => ((cell + i) % 5) + 1));
+    const there = rows.map((inputs) => [...runSegments(hrm, { inputs, puzzleIdentifier: 0 }, 4)]);
+    const one = rows.map((inputs) => [...runSegments(hrm, { inputs, puzzleIdentifier: 0 }, 1)]);
+    // Segments differ, and their number changes none of them.
+    expect(there.map(([first]) => first)).toEqual(one.map(([first]) => first));
+    expect(there[0]![3]!.qHalt).not.toBe(there[0]![2]!.qHalt);
+    hrm.dispose();
+  });
+});
