@@ -8,7 +8,9 @@ import { rootDir } from './source_files.mjs';
 
 const require = createRequire(import.meta.url);
 const addon = path.join(rootDir, 'build', 'Release', 'hrm_simt.node');
-const SUITES = ['ops/', 'hrm/', 'optim/', 'tensor/capture', 'train/device', 'train/graph'].map((name) => `dist-test/test/${name}`);
+const SUITES = ['ops/', 'hrm/', 'optim/', 'tensor/capture', 'train/device', 'train/graph'].map(
+  (name) => `dist-test/test/${name}`,
+);
 const SLICE = ['dist-test/test/ops/forward', 'dist-test/test/ops/gradients', 'dist-test/test/ops/devices'];
 
 function run(command, args, env = {}) {

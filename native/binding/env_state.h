@@ -98,6 +98,14 @@ struct Span {
   int64_t first, last;
 };
 
+// A read that was ordered and that nobody has waited for yet: on its way from an accelerator, or copied already.
+struct OrderedRead {
+  // Shape and dtype, without storage.
+  Tensor meta;
+  std::unique_ptr<Download> download;
+  std::vector<char> bytes;
+};
+
 // Everything of one environment (main thread or worker). Deleted by the instance-data finalizer, which Node runs after
 // the finalizers of all objects of the environment.
 struct EnvState {
@@ -127,6 +135,8 @@ struct EnvState {
   // Captured graphs by number. Numbers do not come again.
   std::unordered_map<uint64_t, std::unique_ptr<Graph>> graphs;
   uint64_t n_graphs = 0;
+  std::unordered_map<uint64_t, OrderedRead> reads;
+  uint64_t n_reads = 0;
   // Reused by every op call: no allocation on the op path.
   Args args;
   std::deque<Tensor> temporaries;

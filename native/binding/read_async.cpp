@@ -40,6 +40,7 @@ struct Read {
   Tensor source;
   // Of a tensor on an accelerator: the copy that was ordered; what came of it.
   std::unique_ptr<Download> download;
+  Code failure_code = Code::kDevice;
   std::string failure;
   void *target;
   size_t n_bytes;
@@ -58,6 +59,9 @@ void execute(napi_env, void *data) {
         read->download->finish(read->target);
       else
         std::memcpy(read->target, read->source.raw(), read->n_bytes);
+    } catch (const Error &error) {
+      read->failure = error.what();
+      read->failure_code = error.code();
     } catch (const std::exception &error) {
       read->failure = error.what();
     }
@@ -69,7 +73,7 @@ void complete(napi_env env, napi_status, void *data) {
   const std::unique_ptr<Read> read(static_cast<Read *>(data));
   napi_value undefined, code, message, error;
   if (!read->failure.empty()) {
-    if (napi_create_string_utf8(env, code_name(Code::kDevice), NAPI_AUTO_LENGTH, &code) == napi_ok &&
+    if (napi_create_string_utf8(env, code_name(read->failure_code), NAPI_AUTO_LENGTH, &code) == napi_ok &&
         napi_create_string_utf8(env, read->failure.c_str(), NAPI_AUTO_LENGTH, &message) == napi_ok &&
         napi_create_error(env, code, message, &error) == napi_ok)
       napi_reject_deferred(env, read->deferred, error);

@@ -135,6 +135,53 @@ napi_value read(napi_env env, napi_callback_info info) {
   });
 }
 
+// readLater(id) -> number of a read of the values of now, which later writes do not change
+napi_value read_later(napi_env env, napi_callback_info info) {
+  return guarded(env, [&] {
+    const Arguments<1> args(env, info, "readLater");
+    EnvState &state = *args.state;
+    const Tensor &given = to_tensor(env, state, args[0], "readLater", "tensor");
+    require_no_capture(state, given.device(), "readLater");
+    const Tensor tensor = contiguous_copy(state, given);
+    const size_t n_bytes = static_cast<size_t>(tensor.size()) * item_size(tensor.dtype);
+    OrderedRead read;
+    if (tensor.device().is_gpu()) {
+      if (n_bytes > 0)
+        read.download = state.context.gpu(tensor.device().index).download(tensor.raw(), n_bytes);
+    } else {
+      const char *data = static_cast<const char *>(tensor.raw());
+      read.bytes.assign(data, data + n_bytes);
+    }
+    read.meta = tensor;
+    read.meta.storage = {};
+    const uint64_t number = ++state.n_reads;
+    state.reads.emplace(number, std::move(read));
+    return from_double(env, static_cast<double>(number));
+  });
+}
+
+// endRead(number, typedArray): waits for it; without an array it is forgotten
+napi_value end_read(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    const Arguments<2> args(env, info, "endRead");
+    EnvState &state = *args.state;
+    const auto found = state.reads.find(static_cast<uint64_t>(to_int(env, args[0], "endRead", "read", 0)));
+    if (found == state.reads.end())
+      fail(Code::kArgument, "endRead: the read has ended");
+    const OrderedRead read = std::move(found->second);
+    state.reads.erase(found);
+    if (is_nullish(env, args[1]))
+      return nullptr;
+    size_t n_bytes;
+    void *target = view_bytes(env, args[1], "endRead", read.meta, &n_bytes);
+    if (read.download)
+      read.download->finish(target);
+    else if (n_bytes > 0)
+      std::memcpy(target, read.bytes.data(), n_bytes);
+    return nullptr;
+  });
+}
+
 // adopt(owner, id): the collector's net for an id that an op with several outputs returned
 napi_value adopt(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
@@ -265,6 +312,8 @@ void export_tensors(napi_env env, EnvState &state, napi_value exports) {
       {"empty", empty},
       {"write", write},
       {"read", read},
+      {"readLater", read_later},
+      {"endRead", end_read},
       {"adopt", adopt},
       {"release", release},
       {"shape", shape},

@@ -62,6 +62,7 @@ void CapturedGraph::launch() {
   if (stream_.is_capturing())
     fail(Code::kDevice, "capture: a captured function cannot run inside capture(); call what it calls instead");
   stream_.activate();
+  stream_.empty_finding();
   recording_->begin_run();
   HRM_CUDA("capture", cudaGraphLaunch(exec_, stream_.stream()));
 }
@@ -71,6 +72,8 @@ Allocator &Stream::allocator() { return recording_ ? recording_->memory() : *mem
 void Stream::hold(const StorageRef &storage, bool is_written) {
   if (recording_)
     recording_->hold(storage, is_written);
+  else if (has_reported_.load(std::memory_order_relaxed))
+    empty_finding();
 }
 
 void Stream::begin_capture() {

@@ -1,4 +1,6 @@
 #pragma once
+#include <atomic>
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -45,18 +47,34 @@ public:
   Finding *finding() const { return finding_; }
   // Makes this the calling thread's device: environments and devices share threads.
   void activate() const;
-  // Throws what kernels reported. After a wait.
-  void check_finding();
+  // Throws what a copy of `finding()` says, on any thread; the device's is emptied before the next op.
+  void require_nothing_found(const Finding &found);
+  // Before an op: what was reported is not reported again.
+  void empty_finding();
+  // Page-locked memory of the host: copies from and to it do not wait.
+  Allocator &pinned() { return *pinned_; }
   int index() const { return index_; }
   // Takes the memory of a graph that is gone; tensors may still lie in it.
   void retire(std::unique_ptr<Allocator> memory);
 
 private:
+  // Bytes that were asked to be copied to the device.
+  struct Upload {
+    void *pinned;
+    size_t n_bytes;
+    cudaEvent_t copied;
+  };
+  void end_oldest_upload();
+
   int index_;
   cudaStream_t stream_ = nullptr;
   std::unique_ptr<Allocator> memory_;
   std::vector<std::unique_ptr<Allocator>> retired_;
   std::unique_ptr<Recording> recording_;
+  std::unique_ptr<Allocator> pinned_;
+  std::deque<Upload> uploads_;
+  size_t upload_bytes_ = 0;
+  std::atomic<bool> has_reported_{false};
   Finding *finding_ = nullptr;
   Finding *host_finding_ = nullptr;
 };

@@ -329,7 +329,7 @@ export function tensorSubjects(): Subjects {
   }
   // `var` is no name that a function may have.
   methods['Tensor.var'] = methodOfTensor('var', table['variance']!);
-  for (const name of ['alias', 'data', 'dataSync', 'dispose', 'item', 'toString'])
+  for (const name of ['alias', 'data', 'dataSync', 'dispose', 'item', 'readLater', 'toString'])
     methods[`Tensor.${name}`] = methodOfTensor(name, [anyTensor, none]);
   const accessors = ['shape', 'dtype', 'device', 'strides', 'rank', 'size', 'isContiguous', 'isDisposed', 'isLeaf'];
   // `grad` is an accessor or a field.

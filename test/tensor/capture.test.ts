@@ -178,8 +178,7 @@ eachDevice('capture', (device) => {
       return y;
     });
     expect(numbers(step())).toEqual([2]);
-    for (mode of ['shape', 'own'] as const)
-      expect(() => step()).toThrow(mode === 'shape' ? ShapeError : RangeError);
+    for (mode of ['shape', 'own'] as const) expect(() => step()).toThrow(mode === 'shape' ? ShapeError : RangeError);
     // What was made while nothing ran holds nothing.
     expect(escaped.map((t) => t.isDisposed)).toEqual([false, isRecorded, isRecorded]);
     mode = 'fine';
@@ -340,7 +339,9 @@ const recorded = addon().gpu().name;
     }
     expect(error).toBeInstanceOf(DeviceError);
     expect((error as HrmError).message).toMatch(
-      new RegExp(`^${name === 'toString' ? '\\w+' : name}: inside capture\\(\\) the host cannot read from, write to or wait`),
+      new RegExp(
+        `^${name === 'toString' ? '\\w+' : name}: inside capture\\(\\) the host cannot read from, write to or wait`,
+      ),
     );
     // Nothing of it is left.
     touches = false;

@@ -82,6 +82,9 @@ export interface Addon {
   write(id: TensorId, data: ArrayBufferView): void;
   read(id: TensorId, target: ArrayBufferView): void;
   readAsync(id: TensorId, target: ArrayBufferView): Promise<void>;
+  /** Orders a read of the values of now; `endRead` waits for it, or forgets it where there is no target. */
+  readLater(id: TensorId): number;
+  endRead(read: number, target: ArrayBufferView | undefined): void;
   adopt(owner: object, id: TensorId): void;
   release(id: TensorId): void;
   shape(id: TensorId): number[];

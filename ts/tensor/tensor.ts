@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { ArgumentError, AutogradError, DisposedError, DTypeError, ShapeError } from '../error';
 import type { Owner, TensorId } from '../native/addon';
-import { addon, guarded } from '../native/boundary';
+import { addon, guarded, typedError } from '../native/boundary';
 import { type Device, deviceName } from '../native/device';
 import { type DataArray, describe, type DType, DTYPES } from './dtype';
 import { hostReads } from './host_reads';
@@ -180,11 +180,28 @@ export class Tensor {
     const target = new ARRAY_TYPES[this.dtype](this.size);
     const source = readable(id, this.dtype);
     try {
-      await guarded(() => addon().readAsync(source.id, target), { op: 'readAsync', name: 'data' });
+      await guarded(() => addon().readAsync(source.id, target), { op: 'readAsync', name: 'data' }).catch(
+        (error: unknown) => {
+          throw typedError(error);
+        },
+      );
     } finally {
       if (source.id !== id) addon().release(source.id);
     }
     return target;
+  }
+  /** @internal Orders a read of the values of now: a loop looks at them some steps later without waiting for those. */
+  readLater(): OrderedRead {
+    hostReads.check('readLater');
+    const source = readable(this.#id('readLater'), this.dtype);
+    try {
+      return new OrderedRead(
+        guarded(() => addon().readLater(source.id)),
+        new ARRAY_TYPES[this.dtype](this.size),
+      );
+    } finally {
+      if (source.id !== this.#handle.id) addon().release(source.id);
+    }
   }
   /** The value of a tensor with one element; a boolean for bool. */
   item(): number | boolean {
@@ -223,6 +240,31 @@ const ARRAY_TYPES = {
   float32: Float32Array,
   float64: Float64Array,
 } as const;
+
+/** Elements on their way to the host. */
+export class OrderedRead {
+  readonly #read: number;
+  readonly #target: DataArray;
+  #ended = false;
+
+  constructor(read: number, target: DataArray) {
+    this.#read = read;
+    this.#target = target;
+  }
+  /** Waits for them, once. @throws what kernels found wrong before it */
+  wait(): DataArray {
+    this.#ended = true;
+    guarded(() => {
+      addon().endRead(this.#read, this.#target);
+    });
+    return this.#target;
+  }
+  dispose(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    addon().endRead(this.#read, undefined);
+  }
+}
 
 /**
  * A tensor that a typed array can hold. bfloat16 has no such array, so it is cast: a tensor of another number, which the

@@ -134,9 +134,7 @@ export function restoreCheckpoint(checkpoint: Checkpoint, training: TrainStep, s
     const tensors = decode(TENSORS_FILE);
     dense.loadStateDict(withPrefix(tensors, 'adam.'));
     noGrad(() => copy_(counter, requireTensor(tensors, 'step', where)));
-    training.restoreCarry(
-      state.step === 0 ? undefined : carryOf(withPrefix(tensors, 'carry.'), model.config, where),
-    );
+    training.restoreCarry(state.step === 0 ? undefined : carryOf(withPrefix(tensors, 'carry.'), model.config, where));
   });
   // The generator checks it.
   training.options.generator.load(state.generator as GeneratorState);

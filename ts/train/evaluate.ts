@@ -173,7 +173,12 @@ export async function evaluate(model: Hrm, dataset: PuzzleDataset, options: Eval
 }
 
 /** The rows of a batch without its padding. */
-export function withoutPadding({ inputs, labels, puzzleIdentifiers, nValid }: Batch): Omit<Batch, 'setName' | 'nValid'> {
+export function withoutPadding({
+  inputs,
+  labels,
+  puzzleIdentifiers,
+  nValid,
+}: Batch): Omit<Batch, 'setName' | 'nValid'> {
   const seqLen = inputs.length / puzzleIdentifiers.length;
   return {
     inputs: inputs.subarray(0, nValid * seqLen),

@@ -7,7 +7,7 @@ import { actStep, type BatchTensors, type Carry, initialCarry } from '../hrm/act
 import { actLoss, METRIC_NAMES } from '../hrm/loss';
 import type { Hrm } from '../hrm/model';
 import { add_, div } from '../ops/arithmetic';
-import { cast, clone } from '../ops/cast';
+import { cast } from '../ops/cast';
 import { isFinite } from '../ops/compare';
 import { concat, stack } from '../ops/concat';
 import type { Generator } from '../ops/random';
@@ -23,8 +23,8 @@ import { readFields } from '../tensor/arguments';
 import { describe } from '../tensor/dtype';
 import { withoutHostReads } from '../tensor/host_reads';
 import { capture, type Captured } from '../tensor/capture';
-import { keep, tidy } from '../tensor/scope';
-import type { Tensor } from '../tensor/tensor';
+import { tidy } from '../tensor/scope';
+import type { OrderedRead, Tensor } from '../tensor/tensor';
 import { noGrad } from '../autograd/no_grad';
 import { disposeBatch, disposeCarry, ownBatch, ownCarry, writeBatch, writeCarry } from './carry';
 import type { RunConfig } from './config';
@@ -54,10 +54,13 @@ export function batchTensors(
 interface PendingReport {
   readonly step: number;
   /** METRIC_NAMES, then the loss and the learning rate. */
-  readonly values: Tensor;
+  readonly values: OrderedRead;
   /** The loss, the sum of the logits, and of the gradient of each parameter in turn: not finite where one of theirs is. */
-  readonly probes: Tensor;
+  readonly probes: OrderedRead;
 }
+
+/** The same in the step's own tensors, over which the next step writes. */
+type StepResult = Readonly<Record<'values' | 'probes', Tensor>>;
 
 /** Sums over the rows of one step, as HRM section 3.5 has them. */
 export interface StepReport {
@@ -92,7 +95,7 @@ export class TrainStep {
   /** The rows that come in; they keep their memory, as the carry does, so that the step can be a graph. */
   #incoming: BatchTensors | undefined;
   #carry: Carry | undefined;
-  #update: Captured<Omit<PendingReport, 'step'>>;
+  #update: Captured<StepResult>;
   readonly #pending: PendingReport[] = [];
 
   constructor(model: Hrm, options: TrainStepOptions) {
@@ -106,7 +109,7 @@ export class TrainStep {
     this.#update = this.#capture();
   }
 
-  #capture(): Captured<Omit<PendingReport, 'step'>> {
+  #capture(): Captured<StepResult> {
     const { device } = this.model;
     return capture(() => this.#step(), { device: this.options.graph === false ? 'cpu' : device });
   }
@@ -131,8 +134,7 @@ export class TrainStep {
       this.#takeIn(batchTensors(batch));
     });
     const { values, probes } = withoutHostReads(() => this.#update());
-    // The next step writes over them.
-    this.#pending.push({ step, values: keep(clone(values)), probes: keep(clone(probes)) });
+    this.#pending.push({ step, values: values.readLater(), probes: probes.readLater() });
   }
 
   #takeIn(batch: BatchTensors): void {
@@ -146,7 +148,7 @@ export class TrainStep {
   }
 
   /** Reads and writes nothing but tensors that outlive it, all on the device. */
-  #step(): Omit<PendingReport, 'step'> {
+  #step(): StepResult {
     const { model, options } = this;
     const { optim, batchSize, generator } = options;
     noGrad(() => add_(this.counter, 1));
@@ -189,9 +191,13 @@ export class TrainStep {
     const reports: StepReport[] = [];
     while (this.#pending.length > behind) {
       const { step, values, probes } = this.#pending.shift()!;
-      const [numbers, sums] = [values.dataSync(), probes.dataSync()];
-      values.dispose();
-      probes.dispose();
+      let numbers, sums;
+      try {
+        [numbers, sums] = [values.wait(), probes.wait()];
+      } finally {
+        values.dispose();
+        probes.dispose();
+      }
       this.#checkFinite(step, sums);
       reports.push({
         step,
