@@ -16,7 +16,7 @@ it('the script in docs/cuda.md that captures its own step runs, and learns', () 
     const here = program!.replace("const device = 'cuda'", `const device = '${testedDevices()[0]!}'`);
     expect(here === program).toBe(testedDevices()[0] === 'cuda');
     writeFileSync(file, here);
-    const lines = execFileSync(process.execPath, [file], { cwd: folder, encoding: 'utf8' }).trim().split('\n');
+    const lines = execFileSync(process.execPath, [file], { cwd: root, encoding: 'utf8' }).trim().split('\n');
     const losses = lines.map((line) => Number(line.split(' ')[1]));
     expect(losses).toHaveLength(5);
     expect(losses[4]!).toBeLessThan(0.1 * losses[0]!);
