@@ -63,7 +63,7 @@ template <class F> void with_mma_config(const AttentionSizes &s, F &&f) {
     if (is_small(s))
       f(MmaHeadConfig<kD, 1, 32, 1>{});
     else if (s.queries <= 128 && s.keys <= 128)
-      f(MmaHeadConfig < kD, 8, kD == 128 ? 64 : 128, 1 > {});
+      f(MmaHeadConfig<kD, 8, kD == 128 ? 64 : 128, 1>{});
     else
       f(MmaHeadConfig<kD, 4, 64, 2>{});
   });
@@ -75,7 +75,7 @@ template <class F> void with_mma_backward_config(const AttentionSizes &s, F &&f)
     if (is_small(s))
       f(MmaHeadConfig<kD, 1, 32, 1>{});
     else
-      f(MmaHeadConfig < kD, 4, kD == 128 ? 32 : 64, 1 > {});
+      f(MmaHeadConfig<kD, 4, kD == 128 ? 32 : 64, 1>{});
   });
 }
 template <class Config> Grid mma_grid_of(const AttentionSizes &s, int64_t rows, size_t bytes) {

@@ -17,8 +17,8 @@ __global__ void ema_kernel(const __grid_constant__ Chunk<2> chunk, In<bool> fini
     return;
   const int block = block_x(), i = chunk.tensor_of(block);
   const int64_t n = chunk.size[i];
-  const InOut<float> averages(chunk.data[0][i], n);
-  const In<float> weights(chunk.data[1][i], n);
+  const InOut<float> averages(chunk.at(0, i), n);
+  const In<float> weights(chunk.at(1, i), n);
   const int64_t begin = int64_t{block - chunk.first[i]} * Chunk<2>::kPieceSize;
   const int64_t end = begin + Chunk<2>::kPieceSize < n ? begin + Chunk<2>::kPieceSize : n;
   for (int64_t at = begin + thread_x(); at < end; at += n_threads())

@@ -19,7 +19,7 @@ struct LevelScratch {
 
   LevelScratch(device::Arena &arena, const device::BlockSizes &sizes, bool keeps) : forward(arena, sizes, keeps) {
     for (Tensor &state : states)
-      state = keeps ? Tensor{} : arena.take(sizes.state());
+      state = keeps ? Tensor{} : arena.take(sizes.state(), sizes.dtype);
   }
 };
 
@@ -47,8 +47,7 @@ void run(Call &call) {
   Tensor inputs[2];
   for (size_t i = 0; i < blocks.size(); ++i) {
     const bool last = i + 1 == blocks.size();
-    const device::LevelSaved kept(
-        sizes, [&](int output) { return call.out[static_cast<size_t>(output)]; }, Op::kQkv);
+    const device::LevelSaved kept(sizes, [&](int output) { return call.out[static_cast<size_t>(output)]; }, Op::kQkv);
     const Tensor y = last         ? call.out[Op::kY]
                      : attrs.keep ? kept.output(static_cast<int64_t>(i))
                                   : scratch.states[i % 2];

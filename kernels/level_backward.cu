@@ -9,6 +9,7 @@
 #include "device/convert.h"
 #include "device/gemm.h"
 #include "device/level_saved.h"
+#include "device/walk.h"
 #include "ops/attention.h"
 #include "ops/registry.h"
 #include "ops/rope.h"
@@ -40,12 +41,13 @@ struct BackwardScratch {
 
   BackwardScratch(device::Arena &arena, const BlockSizes &s) {
     const int64_t M = s.tokens(), D = s.hidden, F = s.inner, rows = s.batch * D;
-    dz = arena.take({M, D});
-    inner = arena.take({M, F});
-    d_inner = arena.take({M, F});
-    d_gate_up = arena.take({M, 2 * F});
+    const auto take = [&](const Dims &shape) { return arena.take(shape, s.dtype); };
+    dz = take({M, D});
+    inner = take({M, F});
+    d_inner = take({M, F});
+    d_gate_up = take({M, 2 * F});
     for (Tensor &each : dy)
-      each = arena.take(s.state());
+      each = take(s.state());
     size_t most = 0;
     const auto weight = [&](int64_t out, int64_t in, int64_t sum) {
       most = std::max(most, device::gemm_workspace_bytes({out, in, sum}));
@@ -54,19 +56,21 @@ struct BackwardScratch {
     weight(2 * F, D, M);
     if (s.over_sequence()) {
       for (Tensor *each : {&t, &dt, &dzt})
-        *each = arena.take({rows, s.seq});
-      t_inner = arena.take({rows, s.seq_inner});
-      d_t_inner = arena.take({rows, s.seq_inner});
-      d_t_gate_up = arena.take({rows, 2 * s.seq_inner});
+        *each = take({rows, s.seq});
+      t_inner = take({rows, s.seq_inner});
+      d_t_inner = take({rows, s.seq_inner});
+      d_t_gate_up = take({rows, 2 * s.seq_inner});
       weight(s.seq, s.seq_inner, rows);
       weight(2 * s.seq_inner, s.seq, rows);
     } else {
-      d_attention = arena.take({M, D});
-      d_qkv = arena.take({3, M, D});
-      d_raw = arena.take({M, D});
+      d_attention = take({M, D});
+      d_qkv = take({3, M, D});
+      d_raw = take({M, D});
       weight(D, D, M);
       const ops::attention::Attrs attrs = attention_attrs(s);
-      const Tensor q = part(d_qkv, 0, s.by_head()), lse = part(d_raw, 0, {s.batch, s.heads, s.seq});
+      const Tensor q = part(d_qkv, 0, s.by_head());
+      Tensor lse = part(d_raw, 0, {s.batch, s.heads, s.seq});
+      lse.dtype = DType::kF32;
       attention = arena.take_bytes(device::workspace_bytes(cuda::attention_backward, {&q, &q, &q, &q, &lse}, &attrs));
     }
     products = arena.take_bytes(most);
@@ -102,20 +106,26 @@ public:
   }
 
 private:
-  // [n, k] = dy^T x, of dy [rows, n] and x [rows, k]
+  // [n, k] = dy^T x, of dy [rows, n] and x [rows, k]; float32
   void weight_gradient(const Tensor &to, const Tensor &dy, const Tensor &x, int64_t n, int64_t k, int64_t rows) {
-    device::GemmOptions<float> options;
-    options.workspace = scratch_.products;
-    device::gemm<float, float>(call_.op, cuda::stream_of(call_), {n, k, rows}, {dy.data<float>(), 1, n},
-                               {x.data<float>(), k, 1}, {to.data<float>(), k}, options);
+    device::dispatch_device_float(s_.dtype, [&](auto tag) {
+      using T = typename decltype(tag)::type;
+      device::GemmOptions<T> options;
+      options.workspace = scratch_.products;
+      device::gemm<T, float>(call_.op, cuda::stream_of(call_), {n, k, rows}, {dy.data<T>(), 1, n},
+                             {x.data<T>(), k, 1}, {to.data<float>(), k}, options);
+    });
   }
   // dx [rows, k] = or += dy W, of dy [rows, n] and W [n, k]
   void input_gradient(const Tensor &dx, const Tensor &dy, const Tensor &weight, int64_t rows, int64_t k, int64_t n,
                       bool accumulate) {
-    device::GemmOptions<float> options;
-    options.accumulate = accumulate;
-    device::gemm<float, float>(call_.op, cuda::stream_of(call_), {rows, k, n}, {dy.data<float>(), n, 1},
-                               {weight.data<float>(), k, 1}, {dx.data<float>(), k}, options);
+    device::dispatch_device_float(s_.dtype, [&](auto tag) {
+      using T = typename decltype(tag)::type;
+      device::GemmOptions<T> options;
+      options.accumulate = accumulate;
+      device::gemm<T, T>(call_.op, cuda::stream_of(call_), {rows, k, n}, {dy.data<T>(), n, 1},
+                         {weight.data<T>(), k, 1}, {dx.data<T>(), k}, options);
+    });
   }
 
   void mix_by_attention(const BlockParts &w, const BlockSaved &saved, const BlockGradients &gradients,
@@ -208,8 +218,7 @@ void run(Call &call) {
   device::Arena arena(call.workspace_storage);
   BackwardScratch scratch(arena, sizes);
   const device::RopeTables rope = device::rope_tables(call.in, Op::kCos);
-  const device::LevelSaved saved(
-      sizes, [&](int slot) { return call.in[slot]; }, Op::kQkv);
+  const device::LevelSaved saved(sizes, [&](int slot) { return call.in[slot]; }, Op::kQkv);
   BlockBackward backward(call, sizes, rope, scratch);
   Tensor dy = call.in[Op::kDy];
   for (int64_t i = static_cast<int64_t>(blocks.size()) - 1; i >= 0; --i) {

@@ -11,12 +11,12 @@ namespace {
 
 GemmShape shape_of(const ops::matmul::Layout &l) { return {l.m, l.n, l.k, l.batch}; }
 
-template <class T> void run_matmul(Call &call) {
+template <class T, class R> void run_matmul(Call &call) {
   const Tensor &a = call.in[0], &b = call.in[1], &c = call.out[0];
   const ops::matmul::Layout l = ops::matmul::layout(a, b);
   const bool batched = l.batch.rank > 0;
-  gemm<T, T>(call.op, cuda::stream_of(call), shape_of(l), {a.data<T>(), l.a_row, l.a_col, batched ? l.a_batch : Dims{}},
-             {b.data<T>(), l.b_row, l.b_col, batched ? l.b_batch : Dims{}}, {c.data<T>(), l.n, l.m * l.n},
+  gemm<T, R>(call.op, cuda::stream_of(call), shape_of(l), {a.data<T>(), l.a_row, l.a_col, batched ? l.a_batch : Dims{}},
+             {b.data<T>(), l.b_row, l.b_col, batched ? l.b_batch : Dims{}}, {c.data<R>(), l.n, l.m * l.n},
              {false, nullptr, call.workspace});
 }
 
@@ -30,8 +30,11 @@ size_t matmul_workspace_bytes(const Args &in, const void *) {
 namespace cuda {
 
 extern const GpuOp matmul = {[](Call &call) {
+                               if (call.out[0].dtype != call.in[0].dtype)
+                                 return device::run_matmul<BFloat16, float>(call);
                                device::dispatch_device_float(call.in[0].dtype, [&](auto tag) {
-                                 device::run_matmul<typename decltype(tag)::type>(call);
+                                 using T = typename decltype(tag)::type;
+                                 device::run_matmul<T, T>(call);
                                });
                              },
                              &device::matmul_workspace_bytes};

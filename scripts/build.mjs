@@ -2,6 +2,7 @@
 //   --if-needed  skip what is up to date      --tests  also compile tests and benches to dist-test/
 //   --gyp        build with node-gyp          --sanitize  AddressSanitizer and UBSan (build-asan/)
 //   --cuda       with the CUDA backend (needs nvcc, takes minutes); --cuda=90a,80: only for these architectures
+//   --into=DIR   the addon's build folder, instead of build/: an addon with CUDA beside the other
 //   --simt       also the tests' addon: the CUDA backend over simulated threads (build/Release/hrm_simt.node)
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -9,6 +10,7 @@ import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { nvidiaLibraries } from './cuda_addon.mjs';
 import { buildPage, PAGE_OUT, PAGE_SOURCES } from './page.mjs';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
@@ -19,11 +21,15 @@ const cuda = process.argv
   .slice(2)
   .map((flag) => cudaFlag.exec(flag))
   .find(Boolean);
-const flags = new Set(process.argv.slice(2).filter((flag) => !cudaFlag.test(flag)));
+const into = process.argv
+  .slice(2)
+  .find((flag) => flag.startsWith('--into='))
+  ?.slice('--into='.length);
+const flags = new Set(process.argv.slice(2).filter((flag) => !cudaFlag.test(flag) && !flag.startsWith('--into=')));
 const known = new Set(['--if-needed', '--tests', '--gyp', '--sanitize', '--native-only', '--simt']);
 for (const flag of flags) {
   if (!known.has(flag)) {
-    console.error(`build: unknown flag ${flag}; known: ${[...known].join(' ')} --cuda[=ARCH,ARCH]`);
+    console.error(`build: unknown flag ${flag}; known: ${[...known].join(' ')} --cuda[=ARCH,ARCH] --into=DIR`);
     process.exit(2);
   }
 }
@@ -52,7 +58,7 @@ function newest(...paths) {
   return time;
 }
 
-const outDir = flags.has('--sanitize') ? 'build-asan' : flags.has('--gyp') ? 'build-gyp' : 'build';
+const outDir = into ?? (flags.has('--sanitize') ? 'build-asan' : flags.has('--gyp') ? 'build-gyp' : 'build');
 const addon = flags.has('--gyp') ? 'build-gyp/Release/hrm.node' : `${outDir}/Release/hrm.node`;
 
 function buildNative() {
@@ -80,6 +86,12 @@ function buildNative() {
   if (cuda?.[1]) args.push(`--CDCMAKE_CUDA_ARCHITECTURES=${cuda[1].replaceAll(',', ';')}`);
   const seconds = run(process.execPath, args);
   console.log(`  cmake-js: ${seconds} s`);
+  // It must load where there is no driver, and then say so.
+  const linked = cuda ? nvidiaLibraries(path.resolve(addon)) : [];
+  if (linked.length > 0) {
+    console.error(`build: ${addon} is linked to libraries of NVIDIA:\n${linked.join('\n')}`);
+    process.exit(1);
+  }
 }
 
 /** After the addon, whose configuration it shares. */

@@ -1,7 +1,15 @@
 import './ops/methods';
 
 export * from './error';
-export { memory, resetPeakMemory, synchronize, trimMemory, setMemoryLimit, setNumThreads, getNumThreads } from './native/runtime';
+export {
+  memory,
+  resetPeakMemory,
+  synchronize,
+  trimMemory,
+  setMemoryLimit,
+  setNumThreads,
+  getNumThreads,
+} from './native/runtime';
 export type { MemoryInfo } from './native/runtime';
 export { setLeakMode, liveTensors, type LiveTensor } from './tensor/lifetime';
 export type { DataArray, DType } from './tensor/dtype';
@@ -103,12 +111,12 @@ export { actStep, initialCarry, type ActOptions, type BatchTensors, type Carry, 
 export { actLoss, IGNORE_LABEL, METRIC_NAMES, type LossResult, type MetricName } from './hrm/loss';
 export { train, type RunStart, type TrainOptions, type TrainResult } from './train/train';
 export type { ConfigChange } from './train/resume';
-export { evaluate, type Answers, type EvaluateOptions, type Evaluation } from './train/evaluate';
+export { evaluate, type Answers, type EvaluateOptions, type Evaluation, type VoteFigures } from './train/evaluate';
 export { evaluateArc } from './train/arc';
 export { solve, type Solutions } from './train/solve';
 export type { MazeSolution } from './train/solve_maze';
 export type { Solution } from './train/solve_sudoku';
-export type { SolveOptions, SolveSegment, TaskSolution } from './train/solve_task';
+export type { SolveOptions, SolveSegment, SolveVote, StateAnswer, TaskSolution } from './train/solve_task';
 export type { TaskFigures } from './train/scoring';
 export type { TaskName } from './train/tasks';
 export { loadModel, type LoadedModel } from './train/load_model';
@@ -120,12 +128,7 @@ export {
   type PuzzleEmb,
   type SaveOfficialOptions,
 } from './train/official';
-export {
-  openRunData,
-  type ArcRun,
-  type OpenDataOptions,
-  type RunData,
-} from './train/run_data';
+export { openRunData, type ArcRun, type OpenDataOptions, type RunData } from './train/run_data';
 export type { MazeRunSplits } from './train/data_kinds/maze';
 export type { SudokuRunSplits } from './train/data_kinds/sudoku';
 export type { OverlapGuard } from './train/overlap_guard';

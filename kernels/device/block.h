@@ -1,7 +1,7 @@
 #pragma once
 // The transformer block of HRM section 1 on the device: h = rmsNorm(h + attention(h)); h = rmsNorm(h + swiglu(h)), or
-// with a SwiGLU over the sequence in place of attention (TRM). States are float32. What l_loop, level and
-// level_backward share.
+// with a SwiGLU over the sequence in place of attention (TRM). States and weights are float32 or bfloat16; sums, norms,
+// softmax and rotation are float32 either way. What l_loop, level and level_backward share.
 #include <vector>
 
 #include "device/parts.h"
@@ -12,6 +12,8 @@ namespace hrm::device {
 struct BlockSizes {
   int64_t batch, seq, hidden, heads, inner, seq_inner;
   float eps;
+  // Of states, weights and most of what is kept.
+  DType dtype;
 
   int64_t tokens() const { return batch * seq; }
   int64_t head_dim() const { return hidden / heads; }
@@ -24,7 +26,7 @@ struct BlockSizes {
 
 inline BlockSizes block_sizes(const Tensor &state, int64_t n_heads, const ops::InnerSizes &inner, double eps) {
   return {state.shape[0], state.shape[1], state.shape[2],         inner.sequence > 0 ? 1 : n_heads,
-          inner.hidden,   inner.sequence, static_cast<float>(eps)};
+          inner.hidden,   inner.sequence, static_cast<float>(eps), state.dtype};
 }
 
 // The weights of one block: those of the other mixer are null.
@@ -57,6 +59,11 @@ struct ForwardScratch {
 // y = block(input); fills `saved`.
 void block_forward(Call &call, const BlockSizes &sizes, const BlockParts &weights, const RopeTables &rope,
                    ForwardScratch &scratch, const BlockSaved &saved, const Tensor &input, const Tensor &y);
+
+// The first n tokens of block(input), y [B, n, D] with 0 < n < S: of the others only what these need is computed. Keeps
+// nothing. `first` is scratch like y.
+void block_forward_first(Call &call, const BlockSizes &sizes, const BlockParts &weights, const RopeTables &rope,
+                         ForwardScratch &scratch, const Tensor &input, const Tensor &first, const Tensor &y);
 
 // y = a + (b + c); without c: a + b.
 void add(Call &call, const Tensor &y, const Tensor &a, const Tensor &b, const Tensor *c);

@@ -1,5 +1,5 @@
 #pragma once
-// C = A B of every batch (+ bias) or C += A B, on float32 or bfloat16 with float sums. Transposes are strides; operands
+// C = A B of every batch (+ bias) or C += A B (+ bias), on float32 or bfloat16 with float sums. Transposes are strides; operands
 // whose rows or columns are contiguous and 16-byte aligned are copied asynchronously in vectors, others element by
 // element. Kernels: gemm_fma.h (float32), gemm_mma.h (bfloat16); kernels/gemm.cu chooses tiles. The order of the sums
 // depends on the shape only.
@@ -30,7 +30,7 @@ template <class R> struct GemmResult {
 };
 
 template <class T> struct GemmOptions {
-  // C += A B; float results only.
+  // C += A B, rounded to C's type once.
   bool accumulate = false;
   // [n], added to every row.
   const T *bias = nullptr;

@@ -7,19 +7,20 @@
 
 namespace hrm::device {
 
-// float32 tensors of kLists lists: tensor i of every list has size[i] elements.
+// Tensors of kLists lists: tensor i of every list has size[i] elements. Where a list is shorter, there is none (null).
 template <int kLists> struct Chunk {
   static constexpr int kMost = 48, kPieceSize = 4096;
-  static_assert(kMost * (kLists * sizeof(float *) + sizeof(int64_t) + sizeof(int32_t)) < 4000);
+  static_assert(kMost * (kLists * sizeof(void *) + sizeof(int64_t) + sizeof(int32_t)) < 4000);
 
   int n = 0;
   // The first block of each tensor.
   int32_t first[kMost + 1] = {};
-  float *data[kLists][kMost] = {};
+  void *data[kLists][kMost] = {};
   int64_t size[kMost] = {};
 
   int n_blocks() const { return first[n]; }
-  void add(float *const (&tensors)[kLists], int64_t n_elements) {
+  template <class T = float> HRM_HD T *at(int list, int i) const { return static_cast<T *>(data[list][i]); }
+  void add(void *const (&tensors)[kLists], int64_t n_elements) {
     for (int list = 0; list < kLists; ++list)
       data[list][n] = tensors[list];
     size[n] = n_elements;
@@ -38,9 +39,9 @@ template <int kLists> struct Chunk {
 template <int kLists, class F> void each_chunk(const Args &in, F &&f) {
   Chunk<kLists> chunk;
   for (int i = 0; i < in.count(0); ++i) {
-    float *tensors[kLists];
+    void *tensors[kLists];
     for (int list = 0; list < kLists; ++list)
-      tensors[list] = in.at(list, i).data<float>();
+      tensors[list] = i < in.count(list) ? in.at(list, i).raw() : nullptr;
     if (in.at(0, i).size() > 0)
       chunk.add(tensors, in.at(0, i).size());
     if (chunk.n > 0 && (chunk.n == Chunk<kLists>::kMost || i + 1 == in.count(0))) {

@@ -136,15 +136,32 @@ napi_value limits_object(napi_env env, const CpuLimits &limits) {
   return result;
 }
 
+std::string root_argument(napi_env env, napi_value value, const char *op) {
+  char root[4096];
+  if (napi_get_value_string_utf8(env, value, root, sizeof root, nullptr) != napi_ok)
+    fail(Code::kArgument, op, ": root must be a string, got ", describe(env, value));
+  return root;
+}
+
+// groupMemoryLimit(root): bytes that the control groups under another root folder grant; null without a limit
+napi_value group_memory_limit(napi_env env, napi_callback_info info) {
+  return guarded(env, [&] {
+    size_t argc = 1;
+    napi_value argv[1], none;
+    state_of(env, info, &argc, argv);
+    check(napi_get_null(env, &none), "null");
+    const size_t bytes = cgroup_memory_limit(root_argument(env, argv[0], "groupMemoryLimit"));
+    return bytes == SIZE_MAX ? none : from_double(env, static_cast<double>(bytes));
+  });
+}
+
 // cpuLimits(root, n): what cpu_limits would find for CPUs 0..n-1 under another root folder
 napi_value cpu_limits_of(napi_env env, napi_callback_info info) {
   return guarded(env, [&] {
     size_t argc = 2;
     napi_value argv[2];
     state_of(env, info, &argc, argv);
-    char root[4096];
-    if (napi_get_value_string_utf8(env, argv[0], root, sizeof root, nullptr) != napi_ok)
-      fail(Code::kArgument, "cpuLimits: root must be a string, got ", describe(env, argv[0]));
+    const std::string root = root_argument(env, argv[0], "cpuLimits");
     std::vector<int> cpus(static_cast<size_t>(to_int(env, argv[1], "cpuLimits", "n", 0, kMaxThreads)));
     for (size_t i = 0; i < cpus.size(); ++i)
       cpus[i] = static_cast<int>(i);
@@ -200,6 +217,7 @@ napi_value init(napi_env env, napi_value exports) {
         {"setNumThreads", set_num_threads},
         {"getNumThreads", get_num_threads},
         {"cpuLimits", cpu_limits_of},
+        {"groupMemoryLimit", group_memory_limit},
         {"info", native_info},
     };
     for (const auto &[name, callback] : functions)

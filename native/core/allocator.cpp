@@ -1,13 +1,15 @@
 #include "core/allocator.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstdlib>
-#include <fstream>
+#include <limits>
 #include <string>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "core/cgroup.h"
 #include "core/error.h"
 
 namespace hrm {
@@ -145,21 +147,21 @@ size_t physical_memory() {
   return static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGE_SIZE));
 }
 
-size_t cgroup_memory_limit() {
-  for (const char *path : {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
-    std::ifstream file(path);
-    std::string text;
-    if (file >> text && text != "max") {
-      const unsigned long long value = std::strtoull(text.c_str(), nullptr, 10);
-      if (value > 0)
-        return static_cast<size_t>(value);
-    }
-  }
-  return SIZE_MAX;
+size_t cgroup_memory_limit(const std::string &root) {
+  const auto bytes_in = [](const char *name) {
+    return [name](const std::string &folder) {
+      const std::string line = first_line(folder + '/' + name);
+      const double bytes = std::strtod(line.c_str(), nullptr);
+      // "max" is no number; version 1 says no limit by a number near 2^63.
+      return bytes > 0 && bytes < 0x1p62 ? bytes : std::numeric_limits<double>::infinity();
+    };
+  };
+  const double least = least_group_limit(root, "memory", bytes_in("memory.max"), bytes_in("memory.limit_in_bytes"));
+  return std::isfinite(least) ? static_cast<size_t>(least) : SIZE_MAX;
 }
 
 size_t default_memory_limit() {
-  const size_t ram = physical_memory(), group = cgroup_memory_limit();
+  const size_t ram = physical_memory(), group = cgroup_memory_limit("");
   return (ram < group ? ram : group) / 5 * 4;
 }
 

@@ -86,7 +86,8 @@ private:
 // 80% of the smaller of physical memory and the cgroup limit.
 size_t default_memory_limit();
 size_t physical_memory();
-// SIZE_MAX when there is no limit.
-size_t cgroup_memory_limit();
+// The least of the process's control groups, its own and those above it; SIZE_MAX without a limit. `root` is put before
+// the paths of /proc and /sys, for tests.
+size_t cgroup_memory_limit(const std::string &root);
 
 } // namespace hrm

@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <limits>
 #include <set>
 #include <sstream>
 #include <thread>
+
+#include "core/cgroup.h"
 
 #ifdef __linux__
 #include <sched.h>
@@ -17,13 +18,6 @@ namespace hrm {
 namespace {
 
 constexpr double kNoQuota = std::numeric_limits<double>::infinity();
-
-std::string first_line(const std::string &path) {
-  std::ifstream file(path);
-  std::string line;
-  std::getline(file, line);
-  return line;
-}
 
 double ratio(const std::string &quota, const std::string &period) {
   const double q = std::strtod(quota.c_str(), nullptr), p = std::strtod(period.c_str(), nullptr);
@@ -42,46 +36,6 @@ double quota_v1(const std::string &folder) {
   return ratio(first_line(folder + "/cpu.cfs_quota_us"), first_line(folder + "/cpu.cfs_period_us"));
 }
 
-// The least of a group and those above it. In a container the path may be the host's and not exist here: its own group
-// is the mount's root, which is asked in any case.
-template <class Quota> double least_quota(const std::string &mount, std::string path, Quota quota) {
-  double least = quota(mount);
-  while (path.size() > 1) {
-    least = std::min(least, quota(mount + path));
-    path.resize(path.rfind('/') == std::string::npos ? 0 : path.rfind('/'));
-  }
-  return least;
-}
-
-bool names_cpu(const std::string &controllers) {
-  std::istringstream list(controllers);
-  for (std::string name; std::getline(list, name, ',');)
-    if (name == "cpu")
-      return true;
-  return false;
-}
-
-// Lines of /proc/self/cgroup: hierarchy:controllers:path, version 2 with hierarchy 0 and no controllers.
-double cgroup_quota(const std::string &root) {
-  const std::string base = root + "/sys/fs/cgroup";
-  double least = quota_v2(base);
-  std::ifstream file(root + "/proc/self/cgroup");
-  for (std::string line; std::getline(file, line);) {
-    const size_t first = line.find(':'), second = line.find(':', first + 1);
-    if (first == std::string::npos || second == std::string::npos)
-      continue;
-    const std::string controllers = line.substr(first + 1, second - first - 1), path = line.substr(second + 1);
-    if (controllers.empty()) {
-      for (const char *mount : {"", "/unified"})
-        least = std::min(least, least_quota(base + mount, path, quota_v2));
-    } else if (names_cpu(controllers)) {
-      for (const std::string &mount : {std::string("cpu"), std::string("cpu,cpuacct"), controllers})
-        least = std::min(least, least_quota(base + "/" + mount, path, quota_v1));
-    }
-  }
-  return least;
-}
-
 } // namespace
 
 int CpuLimits::threads() const { return std::max(1, static_cast<int>(std::min<double>(cores, std::floor(quota)))); }
@@ -97,7 +51,7 @@ CpuLimits cpu_limits(const std::string &root, const std::vector<int> &cpus) {
   CpuLimits limits;
   limits.affinity = std::max(1, static_cast<int>(cpus.size()));
   limits.cores = std::max(1, static_cast<int>(cores.size()));
-  limits.quota = cgroup_quota(root);
+  limits.quota = least_group_limit(root, "cpu", quota_v2, quota_v1);
   return limits;
 }
 

@@ -27,7 +27,9 @@ constexpr DType promote(DType a, DType b) { return a > b ? a : b; }
 inline std::ostream &operator<<(std::ostream &out, DType dtype) { return out << dtype_name(dtype); }
 
 // Carries an element type through a generic lambda: `using T = typename decltype(tag)::type`. bool is one byte, 0 or 1.
-template <class T> struct Type { using type = T; };
+template <class T> struct Type {
+  using type = T;
+};
 
 template <class F> decltype(auto) dispatch_all(DType dtype, F &&f) {
   switch (dtype) {
@@ -62,10 +64,18 @@ template <class F> decltype(auto) dispatch_float(DType dtype, F &&f) {
 }
 
 // The type a kernel computes and accumulates in: bfloat16 in float, uint8 and bool in int32.
-template <class T> struct Accumulator { using type = T; };
-template <> struct Accumulator<BFloat16> { using type = float; };
-template <> struct Accumulator<uint8_t> { using type = int32_t; };
-template <> struct Accumulator<bool> { using type = int32_t; };
+template <class T> struct Accumulator {
+  using type = T;
+};
+template <> struct Accumulator<BFloat16> {
+  using type = float;
+};
+template <> struct Accumulator<uint8_t> {
+  using type = int32_t;
+};
+template <> struct Accumulator<bool> {
+  using type = int32_t;
+};
 template <class T> using Acc = typename Accumulator<T>::type;
 
 } // namespace hrm

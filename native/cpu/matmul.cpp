@@ -8,13 +8,14 @@ void cpu::matmul(Call &call) {
   const Tensor &a = call.in[0], &b = call.in[1], &c = call.out[0];
   const ops::matmul::Layout l = ops::matmul::layout(a, b);
   ThreadPool &pool = *call.context.pool;
-  dispatch_float(a.dtype, [&](auto tag) {
+  const auto run = [&](auto tag, auto result) {
     using T = typename decltype(tag)::type;
+    using R = typename decltype(result)::type;
     WorkspaceCarver carver(call.workspace);
     const ops::matmul::Scratch<T> scratch(carver, l, pool.nThreads());
     const auto product = [&](int64_t batch, int64_t set) {
       const T *pa = a.data<T>(), *pb = b.data<T>();
-      T *pc = c.data<T>() + batch * l.m * l.n;
+      R *pc = c.data<R>() + batch * l.m * l.n;
       for (int d = l.batch.rank - 1; d >= 0; --d) {
         pa += batch % l.batch[d] * l.a_batch[d];
         pb += batch % l.batch[d] * l.b_batch[d];
@@ -34,12 +35,16 @@ void cpu::matmul(Call &call) {
     else
       for (int64_t batch = 0; batch < batches; ++batch)
         product(batch, 0);
-  });
+  };
+  if (c.dtype != a.dtype)
+    return run(Type<BFloat16>{}, Type<float>{});
+  dispatch_float(a.dtype, [&](auto tag) { run(tag, tag); });
 }
 
 HRM_SCHEMA(matmul) {
-  Schema s{{strided("a"), strided("b")}, {}};
-  s.rule = &erase_rule<NoAttrs, ops::matmul::rule>;
+  using Attrs = ops::matmul::Attrs;
+  Schema s{{strided("a"), strided("b")}, {HRM_ATTR(Attrs, wide)}};
+  s.rule = &erase_rule<Attrs, ops::matmul::rule>;
   s.promotion = Promotion::kFloat;
   return s;
 }

@@ -7,7 +7,9 @@
 namespace HRM_NUMERICS {
 
 // What is the same for all elements of an update t with the learning rate lr.
-template <class T> struct AdamFactors { T keep, beta1, rest1, beta2, rest2, rate, scale; };
+template <class T> struct AdamFactors {
+  T keep, beta1, rest1, beta2, rest2, rate, scale;
+};
 HRM_HD AdamFactors<double> adam_factors(double beta1, double beta2, double weight_decay, double lr, double t) {
   return {1 - lr * weight_decay,
           beta1,

@@ -1,6 +1,6 @@
 #pragma once
-// The value of one dtype in another: float to integer truncates toward zero and saturates, NaN gives 0; anything to bool is
-// x != 0; bfloat16 goes through float.
+// The value of one dtype in another: float to integer truncates toward zero and saturates, NaN gives 0; anything to
+// bool is x != 0; bfloat16 goes through float.
 #include <cstdint>
 #include <limits>
 #include <type_traits>

@@ -17,12 +17,12 @@ inline double scalar_of(const Tensor &t) {
 // One update of every parameter (HRM section 4; adam-atan2 0.0.3), all lists in the same order, float32 or float64:
 //   p *= 1 - lr wd;  m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2;
 //   p -= lr / (1 - b1^t) atan2(m, sqrt(v) / sqrt(1 - b2^t))
-// Nothing changes where `finite` is false.
+// Nothing changes where `finite` is false. `copies`: bfloat16, of the first parameters, p rounded to nearest even.
 struct adam_atan2 {
   struct Attrs {
     double beta1, beta2, weight_decay;
   };
-  enum Input { kParameters, kM, kV, kGradients, kStep, kLr, kFinite };
+  enum Input { kParameters, kM, kV, kGradients, kCopies, kStep, kLr, kFinite };
 
   static Plan rule(const Args &in, const Attrs &attrs) {
     const int n = in.count(kParameters);
@@ -42,6 +42,16 @@ struct adam_atan2 {
         if (t.shape != p.shape)
           fail(Code::kShape, "adam_atan2: ", names[list], "[", i, "] must have shape ", p.shape, ", got ", t.shape);
       }
+    }
+    if (in.count(kCopies) > n)
+      fail(Code::kArgument, "adam_atan2: copies must be of the first of ", n, " parameters, got ", in.count(kCopies));
+    for (int i = 0; i < in.count(kCopies); ++i) {
+      const Tensor &p = in.at(kParameters, i), &copy = in.at(kCopies, i);
+      if (copy.dtype != DType::kBF16 || p.dtype != DType::kF32)
+        fail(Code::kDType, "adam_atan2: copies[", i, "] must be bfloat16 of a float32 parameter, got ", copy.dtype,
+             " of ", p.dtype);
+      if (copy.shape != p.shape)
+        fail(Code::kShape, "adam_atan2: copies[", i, "] must have shape ", p.shape, ", got ", copy.shape);
     }
     const Tensor &lr = in[kLr];
     need_scalar("adam_atan2", "step", in[kStep], in[kStep].dtype == DType::kI32, "int32");

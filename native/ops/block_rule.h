@@ -66,9 +66,12 @@ private:
   }
 };
 
-// Refuses what is not a state [B, S, D] of float32 or float64.
+// What is small or must be exact beside states of a dtype: tables, factors of norms, gradients of weights.
+inline DType wide_of(DType state) { return state == DType::kBF16 ? DType::kF32 : state; }
+
+// Refuses what is not a state [B, S, D] of float32 or float64, on an accelerator of bfloat16 or float32.
 inline void need_state(const char *op, const char *name, const Tensor &t) {
-  if (t.dtype != DType::kF32 && t.dtype != DType::kF64)
+  if (t.dtype != DType::kF32 && t.dtype != DType::kF64 && !(t.dtype == DType::kBF16 && t.device().is_gpu()))
     fail(Code::kDType, op, ": ", name, " must be float32 or float64, got ", t.dtype, "; cast it first");
   if (t.shape.rank != 3 || t.shape[2] == 0)
     fail(Code::kShape, op, ": ", name, " must have shape [B, S, D] with D >= 1, got ", t.shape);
@@ -102,8 +105,9 @@ inline void check_heads(const BlockLists &lists, const Args &in, const Tensor &s
   for (int slot = cos_slot; slot < cos_slot + 2; ++slot) {
     const Tensor &table = in[slot];
     const char *name = slot == cos_slot ? "cos" : "sin";
-    if (table.dtype != state.dtype)
-      fail(Code::kDType, op, ": ", name, " must be ", state.dtype, " as the states are, got ", table.dtype);
+    if (table.dtype != wide_of(state.dtype))
+      fail(Code::kDType, op, ": ", name, " must be ", wide_of(state.dtype), " beside states of ", state.dtype, ", got ",
+           table.dtype);
     if (table.shape.rank != 2 || table.shape[0] < state.shape[1] || table.shape[1] != d)
       fail(Code::kShape, op, ": ", name, " must have shape [n, ", d, "] with n >= ", state.shape[1], ", got ",
            table.shape);

@@ -4,7 +4,7 @@
 namespace hrm::ops {
 
 // Gradient of `level` from what it kept: gives dh [B, S, D] and the gradients of the weights of the first block in the
-// order of the lists (those that are not empty), then of the second, and so on.
+// order of the lists (those that are not empty), then of the second, and so on; of bfloat16 weights they are float32.
 struct level_backward {
   struct Attrs {
     int64_t nHeads;
@@ -42,8 +42,8 @@ struct level_backward {
       fail(Code::kShape, op, ": needs at least one block");
     constexpr const char *names[] = {"qkv", "attention", "lse", "y1", "r1", "gateUp", "r2", "inner", "tGateUp"};
     int slot = kQkv;
-    for (const Dims &shape : level::saved_shapes(h.shape, lists.count(in), attrs.nHeads, inner)) {
-      need_like(op, names[slot - kQkv], in[slot], h.dtype, shape);
+    for (const Meta &each : level::saved(h, lists.count(in), attrs.nHeads, inner)) {
+      need_like(op, names[slot - kQkv], in[slot], each.dtype, each.shape);
       ++slot;
     }
     return inner;
@@ -56,7 +56,7 @@ struct level_backward {
     for (int i = 0; i < BlockLists{"level_backward", kWeights}.count(in); ++i)
       for (int list = 0; list < BlockLists::kCount; ++list)
         if (in.count(kWeights + list) > 0)
-          plan.outputs.push_back({h.dtype, in.at(kWeights + list, i).shape});
+          plan.outputs.push_back({wide_of(h.dtype), in.at(kWeights + list, i).shape});
     dispatch_state(h.dtype, [&](auto tag) {
       using T = typename decltype(tag)::type;
       plan.workspace_bytes = cpu::level_backward_workspace_bytes<T>(

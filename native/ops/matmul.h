@@ -6,8 +6,12 @@
 
 namespace hrm::ops {
 
-// a [..., M, K] x b [..., K, N] -> [..., M, N], leading dimensions broadcast.
+// a [..., M, K] x b [..., K, N] -> [..., M, N], leading dimensions broadcast. With `wide` products of bfloat16 stay as
+// they were summed, in float32.
 struct matmul {
+  struct Attrs {
+    bool wide;
+  };
   // One product as batches of [m, k] x [k, n], strides in elements.
   struct Layout {
     int64_t m, k, n;
@@ -69,13 +73,13 @@ struct matmul {
   // Small products run one a task, large ones one after the other on all threads.
   static bool by_batch(const Layout &l) { return l.batches() >= 4 && l.m * l.n * l.k <= (int64_t{1} << 22); }
 
-  static Plan rule(const Args &in, const NoAttrs &) {
+  static Plan rule(const Args &in, const Attrs &attrs) {
     const Tensor &a = in[0], &b = in[1];
     const Layout l = layout(a, b);
     Dims out = broadcast("matmul", leading(a.shape), leading(b.shape));
     out.push(a.shape.back(1));
     out.push(b.shape.back());
-    Plan plan(a.dtype, out);
+    Plan plan(attrs.wide && a.dtype == DType::kBF16 ? DType::kF32 : a.dtype, out);
     WorkspaceCarver carver(nullptr);
     dispatch_float(a.dtype, [&](auto tag) { Scratch<typename decltype(tag)::type>(carver, l, in.n_threads()); });
     plan.workspace_bytes = carver.bytes();

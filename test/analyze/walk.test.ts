@@ -115,7 +115,8 @@ describe('walkSegment', () => {
     const model = tinyModel();
     const { x, states } = startOf(model, batch);
     expect(() => walkSegment(model, states, x, 3 as never)).toThrow(/walkSegment: visit must be a function, got/);
-    expect(() => walkSegment(model, states, x, (async () => undefined) as never)).toThrow(/promise/);
+    const later = (() => Promise.resolve()) as unknown as () => undefined;
+    expect(() => walkSegment(model, states, x, later)).toThrow(/promise/);
     expect(() => walkSegment({} as never, states, x, () => undefined)).toThrow(/walkSegment: model must be an Hrm/);
   });
 });

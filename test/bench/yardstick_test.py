@@ -1,6 +1,7 @@
 """Tests of the yardstick's runner, floors and tables; `python3 test/bench/yardstick_test.py`, run by yardstick.test.ts."""
 
 import dataclasses
+import importlib.util
 import json
 import os
 import shutil
@@ -21,6 +22,10 @@ import shares  # noqa: E402
 import tables  # noqa: E402
 from programs import Program  # noqa: E402
 from results import Results, summary  # noqa: E402
+
+spec = importlib.util.spec_from_file_location('yardstick_main', os.path.join(ROOT, 'bench', 'gpu', 'yardstick', '__main__.py'))
+main = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(main)
 
 FAKE = [sys.executable, os.path.join(HERE, 'fake_rows.py')]
 MACHINE = {
@@ -252,10 +257,58 @@ class Tables(unittest.TestCase):
         peers = [row(f'step/sudoku-384/{mode}', k * floor, peakAllocatedBytes=k * 2**30) for k, mode in ((4, 'eager'), (2, 'compile'))]
         line = next(line for line in tables.cases([*ceilings, *peers]).splitlines() if 'step/sudoku-384' in line)
         cells = [cell.strip() for cell in line.split('|')]
-        self.assertEqual(cells[-2:-1], ['2.00x'])
-        self.assertEqual(cells[-3], '4.0, 2.0 GiB')
+        self.assertEqual(cells[-3:-1], ['2.00x', 'not measured'])
+        self.assertEqual(cells[-4], '4.0, 2.0 GiB')
         self.assertNotIn(' E', line)
         self.assertIn('not measured', line)
+
+
+    def test_ours_is_compared_with_the_fastest_peer(self):
+        ours = row('step/sudoku-384/ours', 10.0, peakAllocatedBytes=3 * 2**30)
+        peers = [row(f'step/sudoku-384/{mode}', ms) for mode, ms in (('eager', 40.0), ('compile-graph', 15.0))]
+        line = next(line for line in tables.cases([ours, *peers]).splitlines() if 'step/sudoku-384' in line)
+        self.assertEqual([cell.strip() for cell in line.split('|')][-2], '1.50x')
+        self.assertIn('10.0 ms', line)
+
+
+class Turns(unittest.TestCase):
+    class Answers:
+        """A program whose n-th answer is n times its milliseconds."""
+
+        def __init__(self, name, ms, log):
+            self.name, self.ms, self.log, self.n = name, ms, log, 0
+
+        def ask(self, row, timeout_seconds):
+            self.n += 1
+            self.log.append(row)
+            return {'row': row, 'status': 'measured', 'unit': 'ms', 'better': 'lower', 'samples': [self.ms * self.n]}
+
+        def close(self):
+            self.log.append(f'close {self.name}')
+
+    def test_ours_has_a_turn_before_the_peers_and_one_after(self):
+        log = []
+        ours, peers = self.Answers('ours', 1.0, log), self.Answers('peers', 5.0, log)
+
+        def plan(name):
+            return {'row': name, 'essential': False, 'seconds': 1}
+
+        todo = main.in_turns(
+            [(ours, plan('step/sudoku-96/ours')), (ours, plan('segment/sudoku-384/ours')),
+             (ours, plan('activations/2x2/ours')),
+             (peers, plan('step/sudoku-96/eager')), (peers, plan('step/sudoku-96/compile'))]
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            results = Results(os.path.join(folder, 'r.json'), MACHINE)
+            main.measure(todo, results, 100, lambda text: None)
+        order = [entry for entry in log if not entry.startswith('close')]
+        self.assertEqual(
+            order,
+            ['step/sudoku-96/ours', 'step/sudoku-96/eager', 'step/sudoku-96/compile', 'step/sudoku-96/ours',
+             'segment/sudoku-384/ours', 'activations/2x2/ours'],
+        )
+        got = results.rows['step/sudoku-96/ours']
+        self.assertEqual((got['median'], got['repeats'], got['details']), (1.5, 2, {'turns': 2, 'drift': 1.0}))
 
 
 class Rehearsal(Folder):

@@ -9,7 +9,7 @@ import {
 } from '../../ts/ops/fused_block';
 import type { Arr } from '../support/arrays';
 import { referenceLevel, ropeAngle } from '../support/block_reference';
-import { FLOATS, opCase, type Refused, type Sample } from '../support/op_case';
+import { FLOATS, opCase, type Refused, type Round, type Sample } from '../support/op_case';
 
 interface Options {
   readonly nHeads: number;
@@ -239,7 +239,7 @@ const value =
 export const levelCase = opCase<Options>({
   call: ([h, ...flat], options) =>
     fusedLevel(h as Tensor, weightsOf(flat, options.overSequence), fusedOptions(h as Tensor, options)),
-  reference: ([h, ...flat], options, round) => referenceLevel(h as Arr, blocksOf(flat), options, round),
+  reference: ([h, ...flat], options, round, store) => referenceLevel(h as Arr, blocksOf(flat), options, round, store),
   samples: levelSamples,
   dtypes: FLOATS,
   value: value(1),
@@ -251,15 +251,15 @@ export const levelCase = opCase<Options>({
 });
 
 /** Runs the loop's definition on the reference of a level. */
-function referenceLoop(inputs: Arr[], options: LoopOptions, round: (v: number) => number): Arr[] {
+function referenceLoop(inputs: Arr[], options: LoopOptions, round: Round, store: Round): Arr[] {
   const [zH0, zL0, x, ...flat] = inputs as [Arr, Arr, Arr, ...Arr[]];
   const blocks = blocksOf(flat);
   const [l, h] = [blocks.slice(0, options.layers), blocks.slice(options.layers)];
-  const sum = (a: Arr, b: Arr): Arr => ({ ...a, data: a.data.map((v, i) => round(v + (b.data[i] as number))) });
+  const sum = (a: Arr, b: Arr): Arr => ({ ...a, data: a.data.map((v, i) => store(round(v + (b.data[i] as number)))) });
   let [zH, zL] = [zH0, zL0];
   for (let t = 1; t <= options.hCycles * options.lCycles - options.gradSteps; ++t) {
-    zL = referenceLevel(sum(zL, sum(zH, x)), l, options, round);
-    if (t % options.lCycles === 0) zH = referenceLevel(sum(zH, zL), h, options, round);
+    zL = referenceLevel(sum(zL, sum(zH, x)), l, options, round, store);
+    if (t % options.lCycles === 0) zH = referenceLevel(sum(zH, zL), h, options, round, store);
   }
   const [batch, seqLen, hidden] = zH.shape as [number, number, number];
   const { hTokens = seqLen } = options;

@@ -10,6 +10,7 @@ const owned = (inputs: readonly Tensor[]): Tensor[] =>
 const scalar = (value: number): Tensor => tensor(value);
 const flag = (value: boolean): Tensor => tensor(value);
 const integer = (value: number): Tensor => tensor(value, { dtype: 'int32' });
+const half = (shape: readonly number[]): Tensor => zeros(shape, { dtype: 'bfloat16' });
 const BETAS = { beta1: 0.9, beta2: 0.95, weightDecay: 0.5 };
 
 interface AdamOptions {
@@ -77,6 +78,19 @@ export const adamAtan2Case = opCase<AdamOptions>({
       },
       error: DTypeError,
     },
+    ...[
+      { what: 'a copy that is not bfloat16', copies: () => [zeros([1])], error: DTypeError },
+      { what: 'a copy of another shape', copies: () => [half([2])], error: ShapeError },
+      { what: 'more copies than parameters', copies: () => [half([1]), half([1])], error: ArgumentError },
+    ].map(({ what, copies, error }) => ({
+      what,
+      run: () => {
+        const scalars = { step: integer(1), lr: scalar(0.1), finite: flag(true) };
+        const [p, m, v, g] = [zeros([1]), zeros([1]), zeros([1]), zeros([1])];
+        adamAtan2_({ parameters: [p], m: [m], v: [v], gradients: [g], copies: copies() }, scalars, BETAS);
+      },
+      error,
+    })),
     {
       what: 'a beta of 1',
       run: () => {

@@ -121,7 +121,7 @@ describe('hrm train, eval and solve', () => {
     const given = await runCli(['solve', out, 'S....|####.|.....|.####|....G', '--json']);
     expect(JSON.parse(given.stdout)).toMatchObject({ segments: [{}, {}] });
     const closed = await runCli(['solve', out, 'S#...|##...|.....|.....|....G']);
-    expect(closed.stderr).toContain('solve: the maze must have a path from S to G, got none');
+    expect(closed.stderr).toContain('the maze must have a path from S to G, got none');
     expect(closed.exitCode).toBe(1);
   });
 });

@@ -37,6 +37,14 @@ describe('hrm train, eval and solve', () => {
       const text = await runCli(['eval', out, '--adaptive', '--puzzles', '5']);
       expect(text.stdout).toMatch(/of 5 puzzles.*\n.*\n.*\nadaptive halting:.*\nhalting costs/);
 
+      const votes = await runCli(['eval', out, '--adaptive', '--states', '2', '--puzzles', '5']);
+      expect(votes.stdout).toMatch(
+        /\nvote of 2 initial states: .* of 5 puzzles .*, 4 segments, [\d.]+ puzzles\/s\nthe vote gains [+-][\d.]+% ± /,
+      );
+      expect(votes.stdout).toMatch(/\nadaptive halting, vote of 2 initial states: .*\nthe vote gains/);
+      const refused = await runCli(['eval', out, '--states', '0']);
+      expect(refused.stderr).toContain('--states: initialStates must be an integer in [1, 4096], got 0');
+
       const puzzle = '1...|..2.|.3..|...4';
       const solved = await runCli(['solve', out, puzzle]);
       expect(solved.stdout).toMatch(/segment 1.*segment 2/);
@@ -46,6 +54,22 @@ describe('hrm train, eval and solve', () => {
       writeFileSync(file, `1...............\n.2..............\n`);
       const several = await runCli(['solve', out, '--file', file, '--json']);
       expect(several.stdout.trimEnd().split('\n')).toHaveLength(2);
+      expect(several.stderr).toMatch(/^0 of 2 right, 2\.00 segments each, [\d.]+ puzzles\/s$/m);
+      const voted = await runCli([
+        'solve',
+        out,
+        '--file',
+        file,
+        '--adaptive',
+        '--states',
+        '2',
+        '--batch',
+        '1',
+        '--json',
+      ]);
+      const [first] = voted.stdout.split('\n').map((line) => (line === '' ? null : (JSON.parse(line) as unknown)));
+      expect(first).toMatchObject({ vote: { states: [{ answer: expect.any(Array) }, {}] } });
+      expect(voted.stderr).toMatch(/^0 of 2 right, [234]\.\d\d segments each/m);
     });
   });
 

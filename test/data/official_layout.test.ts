@@ -34,7 +34,9 @@ function bothReadings(directory: string, split: Split): [unknown, unknown] {
       Array.from({ length: metadata.seqLen }, (_, j) => tokens[i * metadata.seqLen + j]!),
     );
   const ours = sets.map(({ name, inputs, labels, puzzleIdentifiers, puzzleIndices }) => {
-    const ids = [...puzzleIdentifiers].flatMap((id, p) => Array<number>(puzzleIndices[p + 1]! - puzzleIndices[p]!).fill(id));
+    const ids = [...puzzleIdentifiers].flatMap((id, p) =>
+      Array<number>(puzzleIndices[p + 1]! - puzzleIndices[p]!).fill(id),
+    );
     return [name, { inputs: table(inputs), labels: table(labels), ids }];
   });
   return [rows, Object.fromEntries(ours)];

@@ -150,6 +150,8 @@ const hrm: Subjects = {
   countParameters: call(api.countParameters, config),
   Hrm: bounded(construct(api.Hrm, config, generator)),
   'Hrm.ropeTables': { args: [none], call: () => model().ropeTables && undefined },
+  'Hrm.roundedCopies': { args: [none], call: () => model().roundedCopies && undefined },
+  'Hrm.refreshCopies': method(model, 'refreshCopies', none),
   'Hrm.device': { args: [none], call: () => model().device },
   'Hrm.movable': { args: [none], call: () => void (model() as unknown as { movable: () => unknown }).movable() },
   'Hrm.initialStates': bounded(method(model, 'initialStates', int(0, 3))),
@@ -177,6 +179,7 @@ const geometry = api.geometryOf(2, 2);
 const puzzles = api.generateSudoku({ geometry, count: 3, seed: 1, blanks: { min: 4, max: 6 } });
 const mazes = api.generateMazes({ size: 4, count: 3, seed: 1, minPath: 3 });
 const dataset: Arb = value(api.sudokuDataset(puzzles), api.mazeDataset(mazes));
+const posedArb: Arb = value('1...' + '.'.repeat(12), puzzles.puzzle(0), mazes.maze(0));
 const oneStep = { ...tinyRun, train: { ...tinyRun.train, steps: 1 }, eval: { everySteps: null, finalPuzzles: 4 } };
 const runConfig = api.parseConfig([{ source: 'fuzz', values: oneStep }]);
 const layer: Arb = object({ source: value('fuzz', '--set'), values: value(tinyRun, {}, { model: { hidden: 8 } }) });
@@ -213,7 +216,10 @@ const runs: Subjects = {
       object(
         {},
         {
-          settings: object({}, { nHeads: int(1, 4), numPuzzleIdentifiers: int(1, 3), seqLen: value(16), hidden: value(16, 8) }),
+          settings: object(
+            {},
+            { nHeads: int(1, 4), numPuzzleIdentifiers: int(1, 3), seqLen: value(16), hidden: value(16, 8) },
+          ),
           puzzleEmb: value('keep', 'mean', 'zeros'),
           dataSeqLen: value(16),
         },
@@ -230,15 +236,34 @@ const runs: Subjects = {
     call(
       api.evaluate,
       ...[modelArb, dataset],
-      object({ segments: int(1, 2) }, { batchSize: int(1, 4), puzzles: int(1, 3), adaptive: value(true, false) }),
+      object(
+        { segments: int(1, 2) },
+        {
+          batchSize: int(1, 4),
+          puzzles: int(1, 3),
+          adaptive: value(true, false),
+          initialStates: int(1, 3),
+          statesSeed: int(0, 9),
+        },
+      ),
     ),
   ),
   solve: bounded(
     call(
       api.solve,
       modelArb,
-      either(value('1...' + '.'.repeat(12)), value(puzzles.puzzle(0)), value(mazes.maze(0))),
-      object({ segments: int(1, 2) }, { geometry: value(geometry), task: value('sudoku', 'maze') }),
+      either(posedArb, list(posedArb, 0, 3)),
+      object(
+        { segments: int(1, 2) },
+        {
+          geometry: value(geometry),
+          task: value('sudoku', 'maze'),
+          adaptive: value(true, false),
+          initialStates: int(1, 3),
+          statesSeed: int(0, 9),
+          batchSize: int(1, 3),
+        },
+      ),
     ),
   ),
   train: rare(

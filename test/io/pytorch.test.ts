@@ -83,8 +83,17 @@ describe('PyTorchFile', () => {
   });
 
   it('reads untyped storages with the dtype of the tensor', () => {
-    const untyped = { type: op.global('torch.storage', 'UntypedStorage'), rebuild: '_rebuild_tensor_v3', count: op.int(16) };
-    const code = one({ ...untyped, offset: op.int(1), size: ints(3), more: [op.global('torch', 'float32'), dictOf({})] });
+    const untyped = {
+      type: op.global('torch.storage', 'UntypedStorage'),
+      rebuild: '_rebuild_tensor_v3',
+      count: op.int(16),
+    };
+    const code = one({
+      ...untyped,
+      offset: op.int(1),
+      size: ints(3),
+      more: [op.global('torch', 'float32'), dictOf({})],
+    });
     expect(valuesOf(archive({ pickle: code }))).toEqual(['float32', [3], 2, 3, 4]);
     const words = one({ ...untyped, size: ints(8), more: [op.global('torch', 'uint16')] });
     expect(valuesOf(archive({ pickle: words }))).toEqual(['int32', [8], 0, 0x3f80, 0, 0x4000, 0, 0x4040, 0, 0x4080]);
@@ -92,7 +101,9 @@ describe('PyTorchFile', () => {
 
   it('reads views: offsets, transposes, steps, scalars, nothing', () => {
     const view = (offset: number, size: readonly number[], stride: readonly number[]) =>
-      valuesOf(archive({ pickle: one({ offset: op.int(offset), size: ints(...size), stride: ints(...stride) }) })).slice(1);
+      valuesOf(
+        archive({ pickle: one({ offset: op.int(offset), size: ints(...size), stride: ints(...stride) }) }),
+      ).slice(1);
     expect(view(1, [3], [1])).toEqual([[3], 2, 3, 4]);
     expect(view(0, [2, 2], [1, 2])).toEqual([[2, 2], 1, 3, 2, 4]);
     expect(view(1, [2], [2])).toEqual([[2], 2, 4]);
@@ -132,7 +143,11 @@ describe('PyTorchFile', () => {
   });
 
   it('gives tensors in the order of the file, each storage read once, and closes the file', () => {
-    const code = dictOf({ z: tensor({ key: op.text('1') }), a: tensor(), y: tensor({ key: op.text('1'), size: ints(2) }) });
+    const code = dictOf({
+      z: tensor({ key: op.text('1') }),
+      a: tensor(),
+      y: tensor({ key: op.text('1'), size: ints(2) }),
+    });
     writeFileSync('good', archive({ pickle: pickle(code), storages: { 0: floats, 1: floats.toReversed() } }));
     const before = memory().tensors;
     const tensors = readPyTorchCheckpoint('good');
@@ -153,7 +168,9 @@ describe('PyTorchFile', () => {
     const code = one({ size: ints(...Array<number>(9).fill(1)), stride: ints(...Array<number>(9).fill(1)) });
     writeFileSync('nine', archive({ pickle: code }));
     expect(() => readPyTorchCheckpoint('nine')).toThrow(FormatError);
-    expect(() => readPyTorchCheckpoint('nine')).toThrow('readPyTorchCheckpoint: nine: tensor "w": a tensor has at most 8');
+    expect(() => readPyTorchCheckpoint('nine')).toThrow(
+      'readPyTorchCheckpoint: nine: tensor "w": a tensor has at most 8',
+    );
   });
 });
 
@@ -201,7 +218,10 @@ describe('hostile checkpoints', () => {
       encoding: 'utf8',
       timeout: 100_000,
     });
-    const runs = stdout.trim().split(' ').map((i) => plantedRows[Number(i)]!);
+    const runs = stdout
+      .trim()
+      .split(' ')
+      .map((i) => plantedRows[Number(i)]!);
     rmSync(marker, { force: true });
     expect(runs.map(([name]) => name)).toEqual(
       expect.arrayContaining(['os.system', 'posix.system', 'builtins.eval', 'STACK_GLOBAL', 'INST']),

@@ -350,11 +350,7 @@ export const malformed: readonly MalformedRow[] = [
   code('a FRAME beyond the end', pickle(op.frame(2 ** 40)), 'FRAME must fit in the 1 bytes left, got 1099511627776'),
   code('an integer cut off', concat(op.proto(), bytes(0x4a, 1)), 'BININT: must have 4 more bytes, got 1'),
   code('2,000 marks', pickle(repeat(op.mark, 2000)), 'at most 1024 marks may be open'),
-  code(
-    '100,000 values on the stack',
-    pickle(repeat(op.none, 100_000)),
-    'the stack must hold at most 65536 values',
-  ),
+  code('100,000 values on the stack', pickle(repeat(op.none, 100_000)), 'the stack must hold at most 65536 values'),
   code(
     '3 million opcodes',
     pickle(op.emptyList, repeat(concat(op.none, op.append), 1_050_000)),

@@ -1,6 +1,6 @@
 /** The updates of the optimisers on accelerators: more tensors than one launch takes, and what only the device can tell. */
 import { expect, it } from '@jest/globals';
-import { type Device, narrow, type Tensor, tensor, withoutHostReads } from '../../ts/index';
+import { cast, type Device, narrow, type Tensor, tensor, withoutHostReads, zeros } from '../../ts/index';
 import { adamAtan2_, ema_, signSgd_ } from '../../ts/ops/optimizers';
 import { arr, randomSource, sizeOf } from '../support/arrays';
 import { eachDevice } from '../support/devices';
@@ -36,22 +36,25 @@ eachDevice('updates', (device) => {
     );
 
   it('of a hundred tensors', () => {
-    const run = (where: Device): { adam: Tensor[]; ema: Tensor[] } => {
+    const run = (where: Device): { adam: Tensor[]; ema: Tensor[]; copies: Tensor[]; rounded: Tensor[] } => {
       const [parameters, m, gradients, averages] = ['p', 'm', 'g', 'a'].map((name) => list(name, where));
       const v = list('v', where).map((t) => t.mul(t));
+      const copies = parameters!.slice(0, 70).map((t) => zeros(t.shape, { dtype: 'bfloat16', device: where }));
       const options = { beta1: 0.9, beta2: 0.95, weightDecay: 0.5 };
       withoutHostReads(() => {
         for (const finite of [true, false]) {
           const given = scalars(where, finite);
-          adamAtan2_({ parameters: parameters!, m: m!, v, gradients: gradients! }, given, options);
+          adamAtan2_({ parameters: parameters!, m: m!, v, gradients: gradients!, copies }, given, options);
           ema_(averages!, parameters!, given.finite, { decay: 0.75 });
         }
       });
-      return { adam: [...parameters!, ...m!, ...v], ema: averages! };
+      const rounded = parameters!.slice(0, 70).map((t) => cast(t, 'bfloat16'));
+      return { adam: [...parameters!, ...m!, ...v], ema: averages!, copies, rounded };
     };
     const [found, wanted] = [run(device), run('cpu')];
     expectClose(values(found.adam), values(wanted.adam));
     expectClose(values(found.ema), values(wanted.ema));
+    expect(values(found.copies)).toEqual(values(found.rounded));
     expect(values(found.adam)).not.toEqual(values([...list('p', 'cpu'), ...list('m', 'cpu'), ...list('v', 'cpu')]));
   });
 

@@ -23,8 +23,11 @@ export interface Refused {
 export interface OpCase<O = unknown> {
   /** Through the public function. */
   readonly call: (inputs: Tensor[], options: O) => Tensor | Tensor[];
-  /** Naive, in float64; `round` where an implementation in a smaller dtype would round. */
-  readonly reference: (inputs: Arr[], options: O, round: Round) => Arr | Arr[];
+  /**
+   * Naive, in float64; `round` where an implementation in a smaller dtype would round, `store` where one made of several
+   * kernels would write results of parts to memory.
+   */
+  readonly reference: (inputs: Arr[], options: O, round: Round, store: Round) => Arr | Arr[];
   /** At least 12, among them one with a size of 0 and one with a single element. */
   readonly samples: readonly Sample<O>[];
   /** What inputs without a dtype of their own may be; all others must be refused with a DTypeError. */

@@ -61,6 +61,11 @@ export function intermediateRounding(dtype: DType): (value: number) => number {
   return dtype === 'float32' || dtype === 'bfloat16' ? Math.fround : exactRounding(dtype);
 }
 
+/** How what is written to memory between kernels is rounded, after `intermediateRounding`. */
+export function storedRounding(dtype: DType): (value: number) => number {
+  return dtype === 'bfloat16' ? roundToBfloat16 : intermediateRounding(dtype);
+}
+
 /** How results are rounded. */
 export function resultRounding(dtype: DType): (value: number) => number {
   if (dtype === 'bfloat16') return roundToBfloat16;

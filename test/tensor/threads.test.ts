@@ -94,6 +94,37 @@ describe('the default number of threads', () => {
   });
 });
 
+describe('the memory that control groups grant', () => {
+  it.each<[string, Record<string, string>, number | null]>([
+    ['unlimited where nothing is known of it', {}, null],
+    ['of a container', { [`${V2}/memory.max`]: '1000000\n' }, 1e6],
+    ['no limit', { [`${V2}/memory.max`]: 'max\n' }, null],
+    [
+      'the least of a group and those above it',
+      {
+        'proc/self/cgroup': '0::/a/b/c\n',
+        [`${V2}/a/memory.max`]: '3000000',
+        [`${V2}/a/b/memory.max`]: 'max',
+        [`${V2}/a/b/c/memory.max`]: '6000000',
+      },
+      3e6,
+    ],
+    [
+      'of version 1',
+      {
+        'proc/self/cgroup': '4:cpu,cpuacct:/\n9:memory:/docker/x\n0::/\n',
+        [`${V2}/memory/docker/x/memory.limit_in_bytes`]: '4000000\n',
+        [`${V2}/memory/memory.limit_in_bytes`]: '9223372036854771712\n',
+      },
+      4e6,
+    ],
+    ['no limit of version 1', { [`${V2}/memory/memory.limit_in_bytes`]: '9223372036854771712\n' }, null],
+    ['nonsense', { 'proc/self/cgroup': '::\n', [`${V2}/memory.max`]: '-7 x' }, null],
+  ])('%s', (_, files, expected) => {
+    expect(addon().groupMemoryLimit(root(files))).toBe(expected);
+  });
+});
+
 describe('the threads of an environment', () => {
   // In a process of its own, because tests elsewhere set the number; the compiled entry, as a program would.
   it('are its part of the process’s while others live', async () => {

@@ -19,12 +19,31 @@ const onDevice = device === 'cpu' ? describe.skip : describe;
 function batchOf(seed: number, batchSize: number, seqLen: number) {
   const token = (i: number, of: number) => (Math.imul(i + 1, 2654435761 + seed) >>> 8) % of;
   const inputs = Int32Array.from({ length: batchSize * seqLen }, (_, i) => 1 + token(i, 5));
-  return { inputs, labels: inputs.slice(), puzzleIdentifiers: new Int32Array(batchSize), nValid: batchSize, setName: 'all' };
+  return {
+    inputs,
+    labels: inputs.slice(),
+    puzzleIdentifiers: new Int32Array(batchSize),
+    nValid: batchSize,
+    setName: 'all',
+  };
 }
 
 function lossesOf(where: Device, mlpT: boolean): number[] {
-  const settings = { hidden: 16, nHeads: 2, hLayers: 1, lLayers: 2, seqLen: 8, vocabSize: 6, haltMaxSteps: 3, expansion: 2 };
-  const config = modelConfig({ ...settings, ...(mlpT ? { mlpT, posEncodings: 'none' as const } : {}), puzzleEmbNdim: 16 });
+  const settings = {
+    hidden: 16,
+    nHeads: 2,
+    hLayers: 1,
+    lLayers: 2,
+    seqLen: 8,
+    vocabSize: 6,
+    haltMaxSteps: 3,
+    expansion: 2,
+  };
+  const config = modelConfig({
+    ...settings,
+    ...(mlpT ? { mlpT, posEncodings: 'none' as const } : {}),
+    puzzleEmbNdim: 16,
+  });
   const model = new Hrm(config, new Generator(3)).to(where);
   const { optim } = parseConfig([presetLayer('demo-4x4')]);
   const step = new TrainStep(model, {

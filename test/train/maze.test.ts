@@ -22,6 +22,7 @@ import { presetLayer } from '../../ts/train/presets';
 import { dataShape, openRunData, type RunData } from '../../ts/train/run_data';
 import { scorerFor } from '../../ts/train/scoring';
 import { solve } from '../../ts/train/solve';
+import type { MazeSolution } from '../../ts/train/solve_maze';
 import { taskOfShape } from '../../ts/train/tasks';
 import { train } from '../../ts/train/train';
 import { tinyModel } from '../support/tiny_model';
@@ -187,6 +188,22 @@ describe('solve', () => {
   const model = tinyModel();
   const maze = parseMaze('S..#|.#..|..#.|#..G');
 
+  it('takes several mazes, and gives what each gives alone', () => {
+    const mazes = [maze, 'S...|....|....|...G', parseMaze('S..#|.#..|..#.|..#G'.replace('..#G', '...G'))];
+    const options = { task: 'maze', adaptive: true, initialStates: 2, segments: 3 } as const;
+    const together = solve(model, mazes, options);
+    const alone = mazes.map((each) => solve(model, each, options));
+    const shown = (each: MazeSolution) => ({
+      ...each,
+      segments: each.segments.map(({ grid }) => grid),
+      vote: undefined,
+    });
+    expect(together.map(shown)).toEqual(alone.map(shown));
+    expect(together.map(({ shortest }) => shortest)).toEqual([6, 6, 6]);
+    const voted = (each: MazeSolution) => each.vote!.states.map(({ answer }) => answer);
+    expect(together.map(voted)).toEqual(alone.map(voted));
+  });
+
   it('shows every segment and says what is wrong', () => {
     solve(model, maze, { task: 'maze' });
     const before = memory().tensors;
@@ -228,6 +245,10 @@ describe('readMazes', () => {
     expect(readMazes('S..\n##.\nG\n', 3, 'x').map(formatMaze)).toEqual(['S  ## G  ']);
     expect(readMazes('S  ## G  \n\nG  ## S  \n', 3, 'x').map(formatMaze)).toEqual(['S  ## G  ', 'G  ## S  ']);
     expect(readMazes('S..|##.|G', 3, 'x')).toHaveLength(1);
+    expect(readMazes('S..\n##.\nG\n\n\nG..\n##.\nS\n', 3, 'x').map(formatMaze)).toEqual(['S  ## G  ', 'G  ## S  ']);
+    // Editors cut off the spaces of a free row.
+    expect(readMazes('S\n\nG', 3, 'x').map(formatMaze)).toEqual(['S     G  ']);
+    expect(() => readMazes('S..\n##.\nG..\n\nG..\n##.', 3, 'f')).toThrow(/^f: maze 2: a maze must have 3 rows, got 2/);
     expect(() => readMazes('S  ## G  \nG  ##', 3, '--file f')).toThrow(
       /--file f: line 2: a maze on one line must have/,
     );

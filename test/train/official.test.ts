@@ -67,7 +67,8 @@ function officialFile(weights: Weights): string {
 function expectSameWeights(actual: Hrm, expected: Hrm): void {
   const own = actual.stateDict();
   expect([...own.keys()].sort()).toEqual([...expected.stateDict().keys()].sort());
-  for (const [name, weight] of expected.stateDict()) expect([name, own.get(name)!.dataSync()]).toEqual([name, weight.dataSync()]);
+  for (const [name, weight] of expected.stateDict())
+    expect([name, own.get(name)!.dataSync()]).toEqual([name, weight.dataSync()]);
 }
 
 /** Random where a new model is zero. */
@@ -78,7 +79,14 @@ function distinctive(changes: Partial<ModelSettings> = {}): Hrm {
   return model;
 }
 
-const invisible = { nHeads: 2, hCycles: 1, lCycles: 2, haltMaxSteps: 2, lossType: 'stablemax', haltExplorationProb: 0.5 } as const;
+const invisible = {
+  nHeads: 2,
+  hCycles: 1,
+  lCycles: 2,
+  haltMaxSteps: 2,
+  lossType: 'stablemax',
+  haltExplorationProb: 0.5,
+} as const;
 
 describe('loadOfficial', () => {
   it.each<[string, Partial<ModelSettings>, Partial<ModelSettings>, string[]]>([
@@ -88,7 +96,12 @@ describe('loadOfficial', () => {
     ['no puzzle embedding', { puzzleEmbNdim: 0, numPuzzleIdentifiers: 1 }, {}, []],
     ['several layers', { hLayers: 3, lLayers: 2 }, {}, ['puzzleEmbLen']],
     ['another expansion', { expansion: 70 / 3 }, {}, ['puzzleEmbLen']],
-    ['the shared network of TRM', { sharedLevels: true, hLayers: 2, lLayers: 2, puzzleEmbLen: 3 }, { puzzleEmbLen: 3 }, ['haltLoss']],
+    [
+      'the shared network of TRM',
+      { sharedLevels: true, hLayers: 2, lLayers: 2, puzzleEmbLen: 3 },
+      { puzzleEmbLen: 3 },
+      ['haltLoss'],
+    ],
     ['the mixing of TRM', { mlpT: true, posEncodings: 'none', puzzleEmbLen: 3 }, { seqLen: 16 }, ['posEncodings']],
   ])('infers %s, and says what it cannot', (_name, settings, given, assumed) => {
     const model = distinctive(settings);
@@ -109,9 +122,13 @@ describe('loadOfficial', () => {
 
   it('takes prefixes off wherever they are, and passes over what is beside the model', () => {
     const model = distinctive();
-    const parts = [...weightsOf(model, '')].map(([name, weight]) => [`state._orig_mod.module.model._orig_mod.inner.${name}`, weight] as const);
+    const parts = [...weightsOf(model, '')].map(
+      ([name, weight]) => [`state._orig_mod.module.model._orig_mod.inner.${name}`, weight] as const,
+    );
     const momentum = { shape: [1], data: new Uint8Array(4) };
-    const loaded = loadOfficial(officialFile(new Map([...parts, ['optimizer.0.exp_avg', momentum]])), { settings: invisible });
+    const loaded = loadOfficial(officialFile(new Map([...parts, ['optimizer.0.exp_avg', momentum]])), {
+      settings: invisible,
+    });
     expectSameWeights(loaded.model, model);
     expect(loaded.others).toEqual(['optimizer.0.exp_avg']);
     expectSameWeights(loadOfficial(officialFile(weightsOf(model, '')), { settings: invisible }).model, model);
@@ -124,35 +141,115 @@ describe('loadOfficial', () => {
     expect(() => loadOfficial(file, { settings })).toThrow(
       'model.numPuzzleIdentifiers must be 3, the rows of the puzzle embedding, got 5; puzzleEmb "mean" gives',
     );
-    const rows = (options: LoadOfficialOptions) => loadOfficial(file, { settings, ...options }).model.puzzleEmb!.weights;
+    const rows = (options: LoadOfficialOptions) =>
+      loadOfficial(file, { settings, ...options }).model.puzzleEmb!.weights;
     const mean = model.puzzleEmb!.weights.mean(0, { keepdim: true }).expand([5, 16]);
     expect(rows({ puzzleEmb: 'mean' }).sub(mean).abs().max().item()).toBeLessThan(1e-7);
     expect(rows({ puzzleEmb: 'zeros' }).dataSync()).toEqual(new Float32Array(5 * 16));
   });
 
-  const change = (name: string, edit: (weights: Weights, name: string) => void, changes: Partial<ModelSettings> = {}): string => {
+  const change = (
+    name: string,
+    edit: (weights: Weights, name: string) => void,
+    changes: Partial<ModelSettings> = {},
+  ): string => {
     const weights = weightsOf(distinctive(changes));
     edit(weights, `model.inner.${name}`);
     return officialFile(weights);
   };
   const head = { shape: [6, 16], data: new Uint8Array(4 * 96) };
   it.each<[string, () => string, LoadOfficialOptions, string]>([
-    ['no model', () => officialFile(new Map([['w', head]])), {}, 'must hold one model, whose head is model.inner.lm_head.weight, got 1 tensors: "w"'],
-    ['two models', () => change('', (w) => w.set('ema.lm_head.weight', head)), {}, 'got 2: "model.inner.lm_head.weight", "ema.lm_head.weight"'],
-    ['a weight twice', () => change('q_head.bias', (w, n) => w.set(`_orig_mod.${n}`, w.get(n)!)), {}, 'q_head.bias must come once'],
+    [
+      'no model',
+      () => officialFile(new Map([['w', head]])),
+      {},
+      'must hold one model, whose head is model.inner.lm_head.weight, got 1 tensors: "w"',
+    ],
+    [
+      'two models',
+      () => change('', (w) => w.set('ema.lm_head.weight', head)),
+      {},
+      'got 2: "model.inner.lm_head.weight", "ema.lm_head.weight"',
+    ],
+    [
+      'a weight twice',
+      () => change('q_head.bias', (w, n) => w.set(`_orig_mod.${n}`, w.get(n)!)),
+      {},
+      'q_head.bias must come once',
+    ],
     ['a missing weight', () => change('q_head.bias', (w, n) => w.delete(n)), {}, 'missing: q_head.bias; unknown: none'],
-    ['no embedding', () => change('embed_tokens.embedding_weight', (w, n) => w.delete(n)), {}, 'embed_tokens.embedding_weight must be a matrix, got none'],
-    ['an unknown weight', () => change('', (w) => w.set('model.inner.rotary.cos', head)), {}, 'missing: none; unknown: rotary.cos'],
-    ['a gap in the layers', () => change('H_level.layers.2.mlp.down_proj.weight', (w, n) => w.set(n, head)), {}, 'missing: H_level.layers.1.'],
-    ['another shape', () => change('H_init', (w, n) => w.set(n, { shape: [1, 16], data: new Uint8Array(64) })), {}, 'H_init must have shape [16], got [1, 16]'],
-    ['integers', () => change('H_init', (w, n) => w.set(n, { ...w.get(n)!, type: 'IntStorage' })), {}, 'H_init: a weight must be of a floating-point dtype, got int32'],
-    ['NaN', () => change('H_init', (w, n) => w.set(n, { shape: [16], data: new Uint8Array(64).fill(255) })), {}, 'H_init: a weight must be finite'],
-    ['a length that nothing says', () => change('', () => undefined, { posEncodings: 'rope' }), {}, 'model.seqLen must be given'],
-    ['another hidden size', () => change('', () => undefined), { settings: { hidden: 32 } }, 'model.hidden must be 16, as the weights show, got 32'],
-    ['another number of layers', () => change('', () => undefined), { settings: { hLayers: 4 } }, 'model.hLayers must be 1, as the weights show, got 4'],
-    ['heads that do not divide', () => change('', () => undefined), { settings: { nHeads: 3 } }, 'hidden must be a multiple of nHeads'],
-    ['an unknown setting', () => change('', () => undefined), { settings: { heads: 3 } as object }, 'unknown key "heads"'],
-    ['an unknown way', () => change('', () => undefined), { puzzleEmb: 'median' as 'mean' }, 'puzzleEmb must be one of keep, mean, zeros'],
+    [
+      'no embedding',
+      () => change('embed_tokens.embedding_weight', (w, n) => w.delete(n)),
+      {},
+      'embed_tokens.embedding_weight must be a matrix, got none',
+    ],
+    [
+      'an unknown weight',
+      () => change('', (w) => w.set('model.inner.rotary.cos', head)),
+      {},
+      'missing: none; unknown: rotary.cos',
+    ],
+    [
+      'a gap in the layers',
+      () => change('H_level.layers.2.mlp.down_proj.weight', (w, n) => w.set(n, head)),
+      {},
+      'missing: H_level.layers.1.',
+    ],
+    [
+      'another shape',
+      () => change('H_init', (w, n) => w.set(n, { shape: [1, 16], data: new Uint8Array(64) })),
+      {},
+      'H_init must have shape [16], got [1, 16]',
+    ],
+    [
+      'integers',
+      () => change('H_init', (w, n) => w.set(n, { ...w.get(n)!, type: 'IntStorage' })),
+      {},
+      'H_init: a weight must be of a floating-point dtype, got int32',
+    ],
+    [
+      'NaN',
+      () => change('H_init', (w, n) => w.set(n, { shape: [16], data: new Uint8Array(64).fill(255) })),
+      {},
+      'H_init: a weight must be finite',
+    ],
+    [
+      'a length that nothing says',
+      () => change('', () => undefined, { posEncodings: 'rope' }),
+      {},
+      'model.seqLen must be given',
+    ],
+    [
+      'another hidden size',
+      () => change('', () => undefined),
+      { settings: { hidden: 32 } },
+      'model.hidden must be 16, as the weights show, got 32',
+    ],
+    [
+      'another number of layers',
+      () => change('', () => undefined),
+      { settings: { hLayers: 4 } },
+      'model.hLayers must be 1, as the weights show, got 4',
+    ],
+    [
+      'heads that do not divide',
+      () => change('', () => undefined),
+      { settings: { nHeads: 3 } },
+      'hidden must be a multiple of nHeads',
+    ],
+    [
+      'an unknown setting',
+      () => change('', () => undefined),
+      { settings: { heads: 3 } as object },
+      'unknown key "heads"',
+    ],
+    [
+      'an unknown way',
+      () => change('', () => undefined),
+      { puzzleEmb: 'median' as 'mean' },
+      'puzzleEmb must be one of keep, mean, zeros',
+    ],
   ])('refuses %s', (_name, make, options, message) => {
     const file = make();
     expect(() => loadOfficial(file, options)).toThrow(message);
@@ -174,8 +271,10 @@ describe('saveOfficial', () => {
     expect(() => saveOfficial(distinctive(), file)).toThrow('nothing is overwritten');
     expect(readFileSync(file)).toEqual(before);
     expect(() => saveOfficial(model, fresh(), { prefix: 'x' })).toThrow('prefix must be names that end in dots');
-    expect(() => saveOfficial(model, fresh(), { dtype: 'float64' as 'float32' })).toThrow('dtype must be one of float32, bfloat16');
-    expect(() => saveOfficial({} as Hrm, fresh())).toThrow('model must be an Hrm');
+    expect(() => saveOfficial(model, fresh(), { dtype: 'float64' as 'float32' })).toThrow(
+      'dtype must be one of float32, bfloat16',
+    );
+    expect(() => saveOfficial({} as never, fresh())).toThrow('model must be an Hrm');
   });
 
   it('rounds to bfloat16', () => {
@@ -201,11 +300,16 @@ describe('hrm convert', () => {
     const source = officialFile(weightsOf(model, '_orig_mod.model.inner.'));
     const out = fresh('run');
     const training = ['optim.lr=0', 'optim.puzzleEmbLr=0', 'optim.ema=0.9', 'train.steps=2', 'train.batchSize=4'];
-    const sets = [...training, 'train.threads=1', 'eval.finalPuzzles=0', 'model.puzzleEmbLen=1'].flatMap((setting) => ['--set', setting]);
+    const sets = [...training, 'train.threads=1', 'eval.finalPuzzles=0', 'model.puzzleEmbLen=1'].flatMap((setting) => [
+      '--set',
+      setting,
+    ]);
     const converted = await runCli(['convert', source, ...data4x4, ...settings, ...sets, '--out', out]);
     expect(converted).toMatchObject({ exitCode: 0, stderr: '' });
     expect(converted.stdout).toContain('positions rope, vocabulary 6, 1 + 16 tokens, 3 puzzle identifiers');
-    expect(converted.stdout).toContain('not in the weights, so taken from the official defaults: posEncodings "rope"; --set');
+    expect(converted.stdout).toContain(
+      'not in the weights, so taken from the official defaults: posEncodings "rope"; --set',
+    );
     const loaded = loadModel(out);
     expectSameWeights(loaded.model, model);
     expect(loaded.step).toBe(0);
@@ -213,21 +317,47 @@ describe('hrm convert', () => {
     expect(JSON.parse(judged.stdout)).toMatchObject({ step: 0, isAveraged: false, fixed: { count: 12, segments: 2 } });
     expect((await runCli(['solve', out, '1...|..2.|.3..|...4'])).stdout).toContain('segment 2');
 
-    // With a learning rate of 0 the weights, and their averages, stay those of the file.
+    // With a learning rate of 0 the weights stay those of the file, and their averages but for rounding.
     const result = await train({ out, resume: true });
     expect(result.step).toBe(2);
     expect(loadModel(out)).toMatchObject({ step: 2, isAveraged: true });
-    for (const averaged of [true, false]) expectSameWeights(loadModel(out, { averaged }).model, model);
+    expectSameWeights(loadModel(out, { averaged: false }).model, model);
+    const averages = loadModel(out).model.stateDict();
+    for (const [name, weight] of model.stateDict())
+      expect([name, Number(averages.get(name)!.sub(weight).abs().max().item())]).toEqual([name, expect.closeTo(0, 6)]);
 
     const file = fresh('out');
-    const back = await runCli(['convert', out, '--to', 'safetensors', '--dtype', 'bfloat16', '--prefix', '_orig_mod.', '--out', file]);
+    const back = await runCli([
+      'convert',
+      out,
+      '--to',
+      'safetensors',
+      '--dtype',
+      'bfloat16',
+      '--prefix',
+      '_orig_mod.',
+      '--out',
+      file,
+    ]);
     expect(back.stdout).toMatch(/wrote .*: .*step-00000002, step 2, averaged weights; /);
-    expect([...parseSafetensors(readFileSync(file), file).tensors.values()].every(({ dtype }) => dtype === 'bfloat16')).toBe(true);
+    expect(
+      [...parseSafetensors(readFileSync(file), file).tensors.values()].every(({ dtype }) => dtype === 'bfloat16'),
+    ).toBe(true);
     const names = readdirSync(directory);
     const again = await runCli(['convert', out, '--to', 'safetensors', '--out', file]);
     expect(again).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('nothing is overwritten') as unknown });
     const direct = fresh('direct');
-    const straight = await runCli(['convert', source, '--to', 'safetensors', ...settings, '--set', 'model.seqLen=16', '--out', direct]);
+    const straight = await runCli([
+      'convert',
+      source,
+      '--to',
+      'safetensors',
+      ...settings,
+      '--set',
+      'model.seqLen=16',
+      '--out',
+      direct,
+    ]);
     expect(straight.stdout).toContain('wrote');
     expectSameWeights(loadOfficial(direct).model, model);
     expect(readdirSync(directory).filter((name) => !names.includes(name))).toEqual([path.basename(direct)]);
@@ -267,7 +397,10 @@ withTorch('PyTorch', () => {
   const at = (name: string): string => path.join(directory, 'torch', name);
   const script = path.resolve(peerScript, '../../../test/train/official_peer.py');
   const run = (...args: readonly string[]): void => {
-    const { status, stderr } = spawnSync(python!, [script, ...args], { encoding: 'utf8', env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' } });
+    const { status, stderr } = spawnSync(python!, [script, ...args], {
+      encoding: 'utf8',
+      env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' },
+    });
     expect({ status, stderr }).toMatchObject({ status: 0 });
   };
   // lCycles and the rest as in the script: what weights do not show.
@@ -330,7 +463,11 @@ withTorch('PyTorch', () => {
   });
 
   it('writes two kinds of files that are refused with a hint', () => {
-    expect(() => loadOfficial(at('legacy'))).toThrow('the format of PyTorch before 1.6; load it in PyTorch and torch.save');
-    expect(() => loadOfficial(at('module'))).toThrow(/must name one of the types .* got "torch.nn.modules.linear.Linear".*state_dict/);
+    expect(() => loadOfficial(at('legacy'))).toThrow(
+      'the format of PyTorch before 1.6; load it in PyTorch and torch.save',
+    );
+    expect(() => loadOfficial(at('module'))).toThrow(
+      /must name one of the types .* got "torch.nn.modules.linear.Linear".*state_dict/,
+    );
   });
 });

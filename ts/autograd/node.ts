@@ -105,8 +105,9 @@ export function producerOf(tensor: Tensor): Node | undefined {
 }
 
 function makeEdge(input: Tensor): Edge {
-  const target = producerOf(input) ?? input;
-  return { target, outputIndex: input.outputIndex, shape: input.shape, dtype: input.dtype };
+  const leaf = input.leaf ?? input;
+  const target = producerOf(leaf) ?? leaf;
+  return { target, outputIndex: leaf.outputIndex, shape: input.shape, dtype: leaf.dtype };
 }
 
 /** Undoes broadcasting (sums over what was repeated) and promotion (casts back). */

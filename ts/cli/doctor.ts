@@ -18,7 +18,9 @@ function describeIsa({ addon, cpu }: Facts): string {
 
 function describeGpu({ gpu, tools, addon }: Facts): string {
   const devices = gpu.devices.length > 0 ? gpu.devices.join('; ') : 'none';
-  const built = addon.info?.cuda ? `CUDA ${addon.info.cuda.runtimeVersion}` : 'no CUDA';
+  const cuda = addon.info?.cuda;
+  const library = cuda?.cublasLt.file ? `${cuda.cublasLt.file} ${cuda.cublasLt.version}` : 'no cuBLASLt';
+  const built = cuda ? `CUDA ${cuda.runtimeVersion}, finds ${library}` : 'no CUDA';
   return `${devices}; driver ${gpu.driver ?? 'none'}; addon has ${built}; nvcc ${tool(tools.nvcc)}`;
 }
 

@@ -102,7 +102,13 @@ function gpuFindings({ addon, gpu, tools }: Facts): Finding[] {
       { level: 'note', about: 'gpu', message: 'no NVIDIA GPU or driver found; everything runs on the CPU', fix: null },
     ];
   }
-  if (addon.info?.cuda) return [];
+  if (addon.info?.cuda) {
+    const { file, missing } = addon.info.cuda.cublasLt;
+    if (file !== '') return [];
+    const message = `matrix products run on this engine's kernels alone: cuBLASLt was not found (${missing})`;
+    const fix = 'install libcublas for CUDA 12 or 13, or name libcublasLt in HRM_CUBLASLT';
+    return [{ level: 'note', about: 'gpu', message, fix }];
+  }
   const message = 'there is a GPU, but the addon is built without CUDA';
   const toolkit = tools.nvcc === null ? 'install the CUDA toolkit; then ' : '';
   return [

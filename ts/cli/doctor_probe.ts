@@ -25,11 +25,11 @@ export const nativeInfoSchema = z.looseObject({
   physicalMemoryBytes: z.number(),
   /** Bytes the allocator hands out before it refuses, unless setMemoryLimit says otherwise. */
   defaultMemoryLimitBytes: z.number(),
-  /** Null or absent in a build without CUDA. */
+  /** Its `cuda()`: null or absent in a build without. */
   cuda: z
     .looseObject({
       runtimeVersion: z.string(),
-      devices: z.array(z.looseObject({ name: z.string(), computeCapability: z.string(), memoryBytes: z.number() })),
+      cublasLt: z.looseObject({ file: z.string(), version: z.string(), missing: z.string() }),
     })
     .nullish(),
 });
@@ -116,7 +116,8 @@ async function findTool(names: readonly (string | undefined)[], args: readonly s
 export async function probeAddon(tried = addonCandidates()): Promise<Facts['addon']> {
   const found = tried.find((file) => existsSync(file));
   if (found === undefined) return { status: 'missing', path: null, tried, error: null, info: null };
-  const script = 'process.stdout.write(JSON.stringify(require(process.argv[1]).info()))';
+  const script =
+    'const a = require(process.argv[1]); process.stdout.write(JSON.stringify({ ...a.info(), cuda: a.cuda?.() }))';
   const { ok, stdout, error } = await execute(process.execPath, ['-e', script, found], ADDON_TIMEOUT_MS);
   const broken = (reason: string): Facts['addon'] => ({
     status: 'broken',

@@ -5,29 +5,68 @@ import { arcSubmission, type ArcResult } from '../data/arc/vote';
 import { ConfigError } from '../error';
 import { writeFileAtomic } from '../io/atomic_file';
 import { arcNamesOf, evaluateArc, requireTrainedPuzzles } from '../train/arc';
-import { evaluate, type Evaluation } from '../train/evaluate';
+import { evaluate, type EvaluateOptions, type Evaluation } from '../train/evaluate';
 import { defineCommand, EXIT_OK, interruptible } from './command';
+import { requireInitialStates } from '../train/vote';
 import { openSplit } from './open_split';
-import { evaluationText, fallbackText, percent } from './run_report';
+import { evaluationText, fallbackText, percent, rateText } from './run_report';
 
-function reportText(fixed: Evaluation | undefined, adaptive: Evaluation | undefined): string {
-  const lines: string[] = [];
-  if (fixed) {
-    lines.push(`${fixed.segments} segments each: ${evaluationText(fixed)}`);
-    lines.push(`exactly right by segment: ${fixed.exactBySegment.map(percent).join(' ')}`);
+/** One way to run the puzzles: with or without halting, with or without a vote. */
+interface Way {
+  readonly name: string;
+  readonly options: Pick<EvaluateOptions, 'adaptive' | 'initialStates'>;
+}
+
+/** What a way gave; `puzzlesPerSecond` is of this one run. */
+interface Measured extends Way {
+  readonly result: Evaluation;
+  readonly puzzlesPerSecond: number;
+}
+
+function waysOf(adaptive: boolean, initialStates: number): Way[] {
+  const vote = { name: `vote of ${initialStates} initial states`, options: { initialStates } };
+  const alone: Way[] = [
+    { name: 'fixed', options: {} },
+    ...(adaptive ? [{ name: 'adaptive halting', options: { adaptive } }] : []),
+  ];
+  if (initialStates === 1) return alone;
+  const withVote = alone.map(({ name, options }) => ({
+    name: options.adaptive ? `${name}, ${vote.name}` : vote.name,
+    options: { ...options, ...vote.options },
+  }));
+  return [...alone, ...withVote];
+}
+
+function wayText(way: Measured, fixed: Measured | undefined): string {
+  const { name, options, result, puzzlesPerSecond } = way;
+  const lines = [
+    `${way === fixed ? `${result.segments} segments each` : name}: ${evaluationText(result)}, ${rateText(puzzlesPerSecond)}`,
+  ];
+  if (result.exactBySegment.length > 0) {
     lines.push(
-      `qHalt says right or wrong rightly for ${percent(fixed.qHaltAccuracy)}; lm loss ${fixed.lmLoss.toFixed(4)}`,
+      `exactly right by segment: ${result.exactBySegment.map(percent).join(' ')}`,
+      `qHalt says right or wrong rightly for ${percent(result.qHaltAccuracy)}; lm loss ${result.lmLoss.toFixed(4)}`,
     );
   }
-  if (adaptive) lines.push(`adaptive halting: ${evaluationText(adaptive)}`);
-  if (fixed && adaptive) {
-    const cost = fixed.exactAccuracy - adaptive.exactAccuracy;
+  const { vote } = result;
+  if (vote) {
+    const [own, ...others] = vote.exactByState;
     lines.push(
-      `halting costs ${percent(cost)} exactly right and saves ${percent(1 - adaptive.steps / fixed.steps)} of the segments`,
+      `the vote gains ${signedPercent(vote.gain)} ± ${percent(vote.gainStandardError)} over the trained state's ${percent(own!)}; ` +
+        `the others alone: ${others.map(percent).join(' ')}`,
+    );
+  }
+  if (options.adaptive && !vote && fixed) {
+    const cost = fixed.result.exactAccuracy - result.exactAccuracy;
+    lines.push(
+      `halting costs ${percent(cost)} exactly right, saves ${percent(1 - result.steps / fixed.result.steps)} of the segments ` +
+        `and makes it ${(puzzlesPerSecond / fixed.puzzlesPerSecond).toFixed(2)}x as fast`,
     );
   }
   return `${lines.join('\n')}\n`;
 }
+
+const signedPercent = (share: number): string => `${share < 0 ? '' : '+'}${percent(share)}`;
 
 /** Where a submission goes is looked at before the work, not after it. */
 function requireSubmission(file: string): void {
@@ -53,6 +92,7 @@ export const evalCommand = defineCommand({
   examples: [
     ['$0 eval runs/small', 'all test puzzles of the run'],
     ['$0 eval runs/small --adaptive', 'let puzzles halt, and show what that costs'],
+    ['$0 eval runs/small --states 8', 'with and without a vote of 8 initial states'],
     ['$0 eval runs/small --segments 16 --puzzles 500', 'more segments than in training, a fixed subset'],
     ['$0 eval runs/arc --submission submission.json', 'ARC: votes over the augmentations, answers to a file'],
   ],
@@ -68,6 +108,12 @@ export const evalCommand = defineCommand({
       .option('segments', { type: 'number', describe: 'Segments a puzzle [default: as in training]' })
       .option('batch', { type: 'number', default: 256, describe: 'Puzzles at a time' })
       .option('adaptive', { type: 'boolean', default: false, describe: 'Also with halting, the cost beside it' })
+      .option('states', {
+        type: 'number',
+        default: 1,
+        describe: 'Also with so many initial states that vote, the gain beside it',
+      })
+      .option('states-seed', { type: 'number', default: 0, describe: 'Draws the initial states' })
       .option('raw', { type: 'boolean', default: false, describe: 'The trained weights instead of the averaged' })
       .option('set', {
         type: 'string',
@@ -82,35 +128,59 @@ export const evalCommand = defineCommand({
         describe: "ARC: file for the tasks' two best answers",
       })
       .option('json', { type: 'boolean', default: false, describe: 'Print JSON' }),
-  run: async ({ checkpoint, split, puzzles, segments, batch, adaptive, raw, set, submission, json }) => {
+  run: async (given) => {
+    const { checkpoint, split, puzzles, segments, batch, adaptive, states, statesSeed, raw, set, submission, json } =
+      given;
     if (submission !== undefined) requireSubmission(submission);
+    requireInitialStates('--states', states);
     return await interruptible(async (signal) => {
       const { loaded, data, dataset } = await openSplit('eval', { checkpoint, split, raw, set }, signal);
+      const { model } = loaded;
       const options = {
         batchSize: batch,
         puzzles: puzzles ?? null,
         ...(segments === undefined ? {} : { segments }),
+        statesSeed,
         signal,
       };
       const names = split === 'test' ? arcNamesOf(data) : undefined;
       if (submission !== undefined && names === undefined) {
         throw new ConfigError("--submission: the run's data must be of ARC tasks, made by hrm data arc");
       }
-      requireTrainedPuzzles(loaded.model, loaded.config.data, data);
-      const voted = names && (await evaluateArc(loaded.model, dataset, names, options));
-      const fixed = voted ? voted.evaluation : await evaluate(loaded.model, dataset, options);
-      if (submission !== undefined) writeFileAtomic(submission, Buffer.from(arcSubmission(voted!.result)));
-      const halting = adaptive ? await evaluate(loaded.model, dataset, { ...options, adaptive }) : undefined;
+      requireTrainedPuzzles(model, loaded.config.data, data);
+      const ways = waysOf(adaptive, states);
+      // Rates are compared only where there are several ways: the first would pay for packing weights and filling pools.
+      if (ways.length > 1) await evaluate(model, dataset, { ...options, segments: 1, puzzles: 1 });
+      const measured: Measured[] = [];
+      let arc: ArcResult | undefined;
+      for (const way of ways) {
+        const start = performance.now();
+        const chosen = { ...options, ...way.options };
+        const voted = names && measured.length === 0 ? await evaluateArc(model, dataset, names, chosen) : undefined;
+        arc ??= voted?.result;
+        const result = voted?.evaluation ?? (await evaluate(model, dataset, chosen));
+        measured.push({ ...way, result, puzzlesPerSecond: (result.count * 1000) / (performance.now() - start) });
+      }
+      if (submission !== undefined) writeFileAtomic(submission, Buffer.from(arcSubmission(arc!)));
       const { path: place, step, isAveraged } = loaded;
-      const shown = voted && arcSummary(voted.result);
       process.stdout.write(
         json
-          ? `${JSON.stringify({ checkpoint: place, step, isAveraged, split, fixed, adaptive: halting, arc: shown })}\n`
+          ? `${JSON.stringify({ checkpoint: place, step, isAveraged, split, ...evaluations(measured), arc: arc && arcSummary(arc) })}\n`
           : `${place}, step ${step}${isAveraged ? ', averaged weights' : ''}, ${split} puzzles\n` +
-              `${reportText(fixed, halting)}${voted ? arcText(voted.result) : ''}`,
+              `${measured.map((way) => wayText(way, measured[0])).join('')}${arc ? arcText(arc) : ''}`,
       );
       process.stderr.write(fallbackText());
       return EXIT_OK;
     });
   },
 });
+
+/** The ways under their names in JSON. */
+function evaluations(measured: readonly Measured[]): Record<string, Evaluation & Pick<Measured, 'puzzlesPerSecond'>> {
+  return Object.fromEntries(
+    measured.map(({ options, result, puzzlesPerSecond }) => {
+      const name = options.adaptive ? 'adaptive' : 'fixed';
+      return [result.vote ? `${name}Vote` : name, { ...result, puzzlesPerSecond }];
+    }),
+  );
+}

@@ -15,15 +15,19 @@ import type { RunEvaluation, RunEvents } from '../train/trainer';
 
 export const percent = (share: number): string => `${(share * 100).toFixed(1)}%`;
 
+/** `960 puzzles/s`, three digits of it. */
+export const rateText = (puzzlesPerSecond: number): string => `${Number(puzzlesPerSecond.toPrecision(3))} puzzles/s`;
+
 /** `97.2% ± 0.7% exactly right, 99.5% ± 0.1% of the cells`; what follows ± is one standard error. */
 export function evaluationText(result: Evaluation): string {
   const { count, segments, exactAccuracy, exactStandardError, accuracy, accuracyStandardError, steps } = result;
-  const { lenientAccuracy, lenientStandardError } = result;
+  const { lenientAccuracy, lenientStandardError, vote } = result;
   const lenient =
     lenientAccuracy === undefined
       ? ''
       : `${percent(lenientAccuracy)} ± ${percent(lenientStandardError!)} right by any shortest path, `;
-  const run = Math.abs(steps - segments) < 1e-9 ? `${segments}` : `${steps.toFixed(2)} of at most ${segments}`;
+  const limit = segments * (vote?.initialStates ?? 1);
+  const run = Math.abs(steps - limit) < 1e-9 ? `${limit}` : `${steps.toFixed(2)} of at most ${limit}`;
   return (
     `${percent(exactAccuracy)} ± ${percent(exactStandardError)} of ${count} puzzles exactly right, ${lenient}` +
     `${percent(accuracy)} ± ${percent(accuracyStandardError)} of the cells, ${run} segments`

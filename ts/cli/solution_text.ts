@@ -3,7 +3,7 @@ import { prettyMaze } from '../data/maze/text';
 import { prettyGrid } from '../data/sudoku/text';
 import type { MazeSolution } from '../train/solve_maze';
 import type { Solution } from '../train/solve_sudoku';
-import type { TaskSolution } from '../train/solve_task';
+import type { SolveVote, TaskSolution } from '../train/solve_task';
 import { percent, sideBySide } from './run_report';
 
 /** How a task draws its grids and says that an answer is right. */
@@ -17,7 +17,7 @@ interface Drawing {
  * that is wrong.
  */
 function taskSolutionText(solution: TaskSolution, { draw, right }: Drawing, columns: number): string {
-  const { puzzle, segments, haltingSegment, violations } = solution;
+  const { puzzle, segments, haltingSegment, violations, answer, vote } = solution;
   const titled = (title: readonly string[], grid: Uint8Array): string[] => [...title, ...draw(grid).split('\n')];
   const blocks = [
     titled(['puzzle', '', ''], puzzle),
@@ -31,6 +31,14 @@ function taskSolutionText(solution: TaskSolution, { draw, right }: Drawing, colu
         grid,
       ),
     ),
+    ...(vote
+      ? [
+          titled(
+            [`vote of ${vote.states.length} states`, `confidence ${percent(vote.confidence)}`, agreement(answer, vote)],
+            answer,
+          ),
+        ]
+      : []),
   ];
   const width = Math.max(...blocks.flatMap((lines) => lines.map((line) => line.length))) + 3;
   const perRow = Math.max(1, Math.floor((columns + 3) / width));
@@ -42,6 +50,12 @@ function taskSolutionText(solution: TaskSolution, { draw, right }: Drawing, colu
       ? right
       : `The answer is wrong: ${violations.slice(0, 3).join('; ')}${violations.length > 3 ? `; ${violations.length - 3} more` : ''}.`;
   return `${rows.join('\n\n')}\n${halting} ${verdict}\n`;
+}
+
+/** `5 of 8 agree` */
+function agreement(answer: Uint8Array, { states }: SolveVote): string {
+  const agree = states.filter((state) => state.answer.every((token, cell) => token === answer[cell]));
+  return `${agree.length} of ${states.length} agree`;
 }
 
 /** A Sudoku's solution, see {@link taskSolutionText}. */

@@ -1,6 +1,7 @@
 /** Adaptive computation time: one segment of a batch as a pure function (HRM section 3). */
 import { noGrad } from '../autograd/no_grad';
 import { detached } from '../autograd/tape';
+import { zerosLike } from '../ops/arange';
 import { add } from '../ops/arithmetic';
 import { ge, gt, logicalAnd, logicalOr, lt } from '../ops/compare';
 import { maximum } from '../ops/power';
@@ -100,6 +101,7 @@ export function saysHalt(
   { haltLoss }: Pick<ModelConfig, 'haltLoss'>,
   { qHalt, qContinue }: Pick<StepOutputs, 'qHalt' | 'qContinue'>,
 ): Tensor {
+  if (haltLoss === 'none') return zerosLike(qHalt, { dtype: 'bool' });
   return haltLoss === 'halt' ? gt(qHalt, 0) : gt(qHalt, qContinue);
 }
 

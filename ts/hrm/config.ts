@@ -50,8 +50,13 @@ export const modelSettingsSchema = z.strictObject({
   /** M: the most segments a row runs in training. */
   haltMaxSteps: z.int().min(1).max(65536).default(16),
   haltExplorationProb: z.number().min(0).max(1).default(0.1),
-  /** 'official': Q-learning with the second pass; 'halt': TRM's, qHalt alone. An algorithm change, never the default. */
-  haltLoss: z.enum(['official', 'halt']).default('official'),
+  /**
+   * 'official': Q-learning with the second pass; 'halt': TRM's, qHalt alone; 'none': the Q head is not trained and every row
+   * runs M segments. The others are algorithm changes, never the default.
+   */
+  haltLoss: z.enum(['official', 'halt', 'none']).default('official'),
+  /** H_init and L_init: truncated normal, or zeros, so that the first update sees the input alone. */
+  stateInit: z.enum(['normal', 'zero']).default('normal'),
   lossType: z.enum(['stablemax', 'softmax']).default('stablemax'),
   /** Dtype of activations; weights and optimizer state are always float32. */
   forwardDtype: z.enum(['float32', 'bfloat16', 'float64']).default('float32'),

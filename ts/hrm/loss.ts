@@ -45,13 +45,18 @@ export interface LossResult {
 }
 
 /**
- * total = lm + 0.5 (qHalt + qContinue), each summed over the rows; lm is the mean of a row over its scored tokens.
+ * total = lm + 0.5 (qHalt + qContinue), each summed over the rows; lm is the mean of a row over its scored tokens. With haltLoss
+ * 'none' it is lm alone, and the metrics say how far off the untrained Q head is.
  *
  * @param carry the carry after the segment
  * @param outputs of the same segment
  */
-export function actLoss(config: Pick<ModelConfig, 'lossType'>, carry: Carry, outputs: StepOutputs): LossResult {
-  const { lossType } = readFields('actLoss', 'config', config, ['lossType']);
+export function actLoss(
+  config: Pick<ModelConfig, 'lossType'> & Partial<Pick<ModelConfig, 'haltLoss'>>,
+  carry: Carry,
+  outputs: StepOutputs,
+): LossResult {
+  const { lossType, haltLoss } = readFields('actLoss', 'config', config, ['lossType', 'haltLoss']);
   const { halted, steps, current } = requireCarry('actLoss', carry);
   const { labels } = current;
   const { logits, qHalt, qContinue, targetQContinue } = requireOutputs('actLoss', outputs);
@@ -75,7 +80,7 @@ export function actLoss(config: Pick<ModelConfig, 'lossType'>, carry: Carry, out
   const qContinueLoss = targetQContinue
     ? bceWithLogits(qContinue, targetQContinue, { reduction: 'sum' })
     : zeros([], { dtype: qHalt.dtype, device: qHalt.device });
-  const loss = add(lmLoss, mul(add(qHaltLoss, qContinueLoss), 0.5));
+  const loss = haltLoss === 'none' ? lmLoss : add(lmLoss, mul(add(qHaltLoss, qContinueLoss), 0.5));
 
   const metrics = noGrad(() => {
     const { nScored, nCorrect, perRow, rowIsCorrect } = judged;

@@ -1,4 +1,5 @@
 import { noGrad } from '../autograd/no_grad';
+import { RoundedCopy } from '../autograd/rounded_copy';
 import { detached } from '../autograd/tape';
 import type { Device } from '../native/device';
 import { Block } from '../nn/block';
@@ -70,6 +71,7 @@ export class Hrm extends Module {
   readonly #lmHead: Linear;
   readonly #qHead: QHead;
   readonly #rope: { cos: Tensor; sin: Tensor } | undefined;
+  readonly #copies = new Map<Tensor, RoundedCopy>();
 
   /** @param generator draws the initial weights; the same seed gives the same model on every machine */
   constructor(settings: ModelConfig, generator: Generator) {
@@ -88,8 +90,10 @@ export class Hrm extends Module {
       : this.child('H_level', new Level(config.hLayers, config, generator));
     this.#lmHead = this.child('lm_head', new Linear(hidden, vocabSize, { generator }));
     this.#qHead = this.child('q_head', new QHead(hidden));
-    this.hInit = this.buffer('H_init', truncNormal([hidden], { std: 1, generator }));
-    this.lInit = this.buffer('L_init', truncNormal([hidden], { std: 1, generator }));
+    const initialState = (): Tensor =>
+      config.stateInit === 'zero' ? zeros([hidden]) : truncNormal([hidden], { std: 1, generator });
+    this.hInit = this.buffer('H_init', initialState());
+    this.lInit = this.buffer('L_init', initialState());
     if (config.posEncodings === 'rope')
       this.#rope = ropeTables(totalSeqLen(config), headDim(config), {
         theta: config.ropeTheta,
@@ -116,18 +120,34 @@ export class Hrm extends Module {
     return { zH: expand(this.#forward(this.hInit), shape), zL: expand(this.#forward(this.lInit), shape) };
   }
 
-  /** Casts a master weight to the dtype of the forward pass; the gradient comes back in float32. */
-  #forward(weight: Tensor): Tensor {
-    // The weight itself where it can be: what is packed for the products is kept beside it.
-    return weight.dtype === this.config.forwardDtype ? weight : cast(weight, this.config.forwardDtype);
+  /** In the dtype of the forward pass; gradients come back in that of x. */
+  #forward(x: Tensor): Tensor {
+    // x itself where it can be: what is packed for the products is kept beside it.
+    return x.dtype === this.config.forwardDtype ? x : cast(x, this.config.forwardDtype);
+  }
+  /** A matrix of weights as the forward pass reads it: in bfloat16 the one copy that training keeps up to date. */
+  #matrix(weight: Tensor): Tensor {
+    if (this.config.forwardDtype !== 'bfloat16') return this.#forward(weight);
+    let copy = this.#copies.get(weight);
+    if (copy === undefined) this.#copies.set(weight, (copy = new RoundedCopy(weight)));
+    return copy.tensor;
   }
   #forwardBlocks(level: Level): BlockWeights[] {
     return level.weights.map(
       (weights) =>
         Object.fromEntries(
-          Object.entries(weights).map(([name, w]) => [name, this.#forward(w as Tensor)]),
+          Object.entries(weights).map(([name, w]) => [name, this.#matrix(w as Tensor)]),
         ) as unknown as BlockWeights,
     );
+  }
+
+  /** The bfloat16 copies that passes so far have read, by their master weights; none in another forwardDtype. */
+  get roundedCopies(): ReadonlyMap<Tensor, RoundedCopy> {
+    return this.#copies;
+  }
+  /** Rounds the copies again whose master weights were written since: before a step that runs without this object. */
+  refreshCopies(): void {
+    for (const copy of this.#copies.values()) copy.refresh();
   }
 
   /**
@@ -215,15 +235,18 @@ export class Hrm extends Module {
   /** The language-model head on every token but the puzzle's. @param zH [B, S, D] */
   logits(zH: Tensor): Tensor {
     const { puzzleEmbLen, seqLen } = this.config;
-    return linear(narrow(zH, 1, puzzleEmbLen, seqLen), this.#forward(this.#lmHead.weight));
+    return linear(narrow(zH, 1, puzzleEmbLen, seqLen), this.#matrix(this.#lmHead.weight));
   }
 
-  /** The Q head on token 0. @param zH [B, S, D] */
+  /** The Q head on token 0, with the master weights: float32 where activations are bfloat16. @param zH [B, S, D] */
   qValues(zH: Tensor): { qHalt: Tensor; qContinue: Tensor } {
-    const q = linear(select(zH, 1, 0), this.#forward(this.#qHead.weight), this.#forward(this.#qHead.bias));
     // float64 stays as it is: the twin of gradient checks.
-    const q32 = this.config.forwardDtype === 'float64' ? q : cast(q, 'float32');
-    return { qHalt: select(q32, 1, 0), qContinue: select(q32, 1, 1) };
+    const dtype = this.config.forwardDtype === 'float64' ? 'float64' : 'float32';
+    const [z, weight, bias] = [select(zH, 1, 0), this.#qHead.weight, this.#qHead.bias].map((t) =>
+      t.dtype === dtype ? t : cast(t, dtype),
+    ) as [Tensor, Tensor, Tensor];
+    const q = linear(z, weight, bias);
+    return { qHalt: select(q, 1, 0), qContinue: select(q, 1, 1) };
   }
 
   heads(zH: Tensor): Heads {
@@ -238,6 +261,7 @@ export class Hrm extends Module {
     super.dispose();
     this.#rope?.cos.dispose();
     this.#rope?.sin.dispose();
+    for (const copy of this.#copies.values()) copy.dispose();
   }
 }
 

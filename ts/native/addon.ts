@@ -64,6 +64,14 @@ export interface GpuInfo {
   missing: string | null;
 }
 
+/** What an addon with CUDA was built with, and the library of matrix products that it finds on this machine. */
+export interface CudaBuild {
+  /** Of CUDA, as 13.0. */
+  runtimeVersion: string;
+  /** The file is empty where there is none; then `missing` says what was tried. */
+  cublasLt: { file: string; version: string; missing: string };
+}
+
 /** The exports of the addon; native/binding says what each does. */
 export interface Addon {
   ops: Record<OpName, NativeOp>;
@@ -116,12 +124,15 @@ export interface Addon {
   /** How many ops ran on each accelerator so far, by index. */
   opCalls(): number[];
   gpu(): GpuInfo;
+  /** Null: for the CPU alone. Loads the library. */
+  cuda(): CudaBuild | null;
   setMemoryLimit(bytes: number): void;
   setNumThreads(n: number): void;
   getNumThreads(): number;
   info(): NativeInfo;
   /** The limits of CPUs 0..n-1 with `/proc` and `/sys` under another root. */
   cpuLimits(root: string, n: number): CpuLimits;
+  groupMemoryLimit(root: string): number | null;
 }
 
 /** Folder of package.json, from dist/native or dist-test/ts/native. */

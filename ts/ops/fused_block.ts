@@ -56,9 +56,9 @@ export interface FusedOptions {
   rope?: { cos: Tensor; sin: Tensor } | undefined;
 }
 
-/** bfloat16 is storage: the fused ops compute in float32 and do not round in between. */
+/** On the CPU bfloat16 is storage: the fused ops compute in float32 there and do not round in between. */
 function toCompute(x: Tensor): Tensor {
-  return x.dtype === 'bfloat16' ? cast(x, 'float32') : x;
+  return x.dtype === 'bfloat16' && x.device === 'cpu' ? cast(x, 'float32') : x;
 }
 
 type List = Tensor[];

@@ -10,15 +10,18 @@ export function transposed(x: Tensor): Tensor {
   const dims = x.shape.map((_, d) => (d < rank - 2 ? d : 2 * rank - 3 - d));
   return invokeView('permute', x, { dims });
 }
-const product = (a: Tensor, b: Tensor): Tensor => nativeCall('matmul').one([a, b]);
+const product = (a: Tensor, b: Tensor): Tensor => nativeCall('matmul').one([a, b], { wide: false });
 const asRows = (t: Tensor): Tensor => {
   const rows = t.shape.slice(0, -1).reduce((count, size) => count * size, 1);
   return invokeView('reshape', t, { shape: [rows, t.shape[t.rank - 1] as number] });
 };
 
-/** a^T b over all leading dimensions: [..., M] and [..., N] -> [M, N]. What a weight used by every row gets. */
+/**
+ * a^T b over all leading dimensions: [..., M] and [..., N] -> [M, N], float32 of bfloat16. What a weight used by every row
+ * gets: the tape rounds it where the weight is bfloat16, and not where that is a copy of a float32 one.
+ */
 export function outerSum(a: Tensor, b: Tensor): Tensor {
-  return product(transposed(asRows(a)), asRows(b));
+  return nativeCall('matmul').one([transposed(asRows(a)), asRows(b)], { wide: true });
 }
 
 export const matmulOp: Op<'matmul'> = defineOp('matmul', {
@@ -39,8 +42,10 @@ export const matmulOp: Op<'matmul'> = defineOp('matmul', {
 export function matmul(a: Tensor, b: Tensor): Tensor {
   const rowLeft = requireTensor('matmul', 'a', a).rank === 1;
   const columnRight = requireTensor('matmul', 'b', b).rank === 1;
-  if (!rowLeft && !columnRight) return matmulOp.one([a, b]);
-  const y = matmulOp.one([rowLeft ? unsqueeze(a, 0) : a, columnRight ? unsqueeze(b, 1) : b]);
+  if (!rowLeft && !columnRight) return matmulOp.one([a, b], { wide: false });
+  const y = matmulOp.one([rowLeft ? unsqueeze(a, 0) : a, columnRight ? unsqueeze(b, 1) : b], {
+    wide: false,
+  });
   const dropped = [...(rowLeft ? [y.rank - 2] : []), ...(columnRight ? [y.rank - 1] : [])];
   return reshape(
     y,

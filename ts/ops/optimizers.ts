@@ -13,6 +13,8 @@ export interface AdamTensors {
   readonly m: Tensor[];
   readonly v: Tensor[];
   readonly gradients: Tensor[];
+  /** bfloat16 copies of the first parameters, as many as there are: written with them, rounded to nearest even. */
+  readonly copies?: Tensor[];
 }
 
 export interface AdamScalars {
@@ -29,12 +31,12 @@ export interface AdamScalars {
  * p *= 1 - lr weightDecay; m, v the moving averages; p -= lr / (1 - beta1^t) atan2(m, sqrt(v) / sqrt(1 - beta2^t)).
  */
 export function adamAtan2_(
-  { parameters, m, v, gradients }: AdamTensors,
+  { parameters, m, v, gradients, copies = [] }: AdamTensors,
   { step, lr, finite }: AdamScalars,
   options: { beta1: number; beta2: number; weightDecay: number },
 ): void {
-  checkInPlace('adamAtan2_', [parameters, m, v]);
-  adamAtan2Op.many([parameters, m, v, gradients, step, lr, finite], {
+  checkInPlace('adamAtan2_', [parameters, m, v, copies]);
+  adamAtan2Op.many([parameters, m, v, gradients, copies, step, lr, finite], {
     beta1: options.beta1,
     beta2: options.beta2,
     weight_decay: options.weightDecay,

@@ -1,9 +1,11 @@
+import { types } from 'node:util';
 import { noGrad } from '../autograd/no_grad';
+import { RoundedCopy } from '../autograd/rounded_copy';
 import { ArgumentError } from '../error';
 import { addOp } from '../ops/arithmetic';
 import { cast } from '../ops/cast';
 import { adamAtan2_ } from '../ops/optimizers';
-import { readOptions } from '../tensor/arguments';
+import { isInstance, readOptions } from '../tensor/arguments';
 import { zeros } from '../tensor/create';
 import { describe } from '../tensor/dtype';
 import { keep, tidy } from '../tensor/scope';
@@ -17,6 +19,8 @@ export interface AdamOptions {
   readonly beta2?: number;
   /** Share of a parameter taken off it for each unit of learning rate, at least 0. Default 0. */
   readonly weightDecay?: number;
+  /** bfloat16 copies of parameters that updates write too, by parameter; those there are when an update is made. */
+  readonly copies?: ReadonlyMap<Tensor, RoundedCopy>;
 }
 
 /**
@@ -29,12 +33,13 @@ export class AdamATan2 {
   readonly #v: Tensor[];
   /** Updates made, int32 []. */
   readonly #step: Tensor;
-  readonly #options: Required<AdamOptions>;
+  readonly #options: Required<Omit<AdamOptions, 'copies'>>;
+  readonly #copies: ReadonlyMap<Tensor, RoundedCopy>;
 
   /** @throws ArgumentError for no parameters or options out of range */
   constructor(parameters: readonly NamedTensor[], options: AdamOptions = {}) {
-    const given = readOptions('AdamATan2', options, ['beta1', 'beta2', 'weightDecay']);
-    const { beta1 = 0.9, beta2 = 0.95, weightDecay = 0 } = given;
+    const given = readOptions('AdamATan2', options, ['beta1', 'beta2', 'weightDecay', 'copies']);
+    const { beta1 = 0.9, beta2 = 0.95, weightDecay = 0, copies = new Map() } = given;
     const named = requireParameters('AdamATan2', parameters);
     if (named.length === 0) throw new ArgumentError('AdamATan2: there must be at least one parameter');
     for (const [name, beta] of Object.entries({ beta1, beta2 }))
@@ -42,7 +47,9 @@ export class AdamATan2 {
         throw new ArgumentError(`AdamATan2: ${name} must be in [0, 1), got ${describe(beta)}`);
     if (typeof weightDecay !== 'number' || !(weightDecay >= 0 && weightDecay < Infinity))
       throw new ArgumentError(`AdamATan2: weightDecay must be finite and at least 0, got ${describe(weightDecay)}`);
+    if (!types.isMap(copies)) throw new ArgumentError(`AdamATan2: copies must be a Map, got ${describe(copies)}`);
     this.#parameters = named;
+    this.#copies = copies;
     this.#options = { beta1, beta2, weightDecay };
     const moments = (): Tensor[] => named.map(([, p]) => keep(zeros(p.shape, { dtype: p.dtype, device: p.device })));
     this.#m = moments();
@@ -57,9 +64,14 @@ export class AdamATan2 {
    * @param finite bool []: where it is false nothing changes
    */
   step(lr: Tensor, finite: Tensor): void {
-    const used = this.#parameters.flatMap(([, p], i) => (p.grad === undefined ? [] : [i]));
-    const pick = (list: readonly Tensor[]): Tensor[] => used.map((i) => list[i]!);
     const parameters = this.#parameters.map(([, p]) => p);
+    const withGradient = [...parameters.keys()].filter((i) => parameters[i]!.grad !== undefined);
+    const hasCopy = (i: number): boolean => this.#copies.has(parameters[i]!);
+    // The op takes those with a copy first.
+    const copied = withGradient.filter(hasCopy);
+    const used = [...copied, ...withGradient.filter((i) => !hasCopy(i))];
+    const copies = copied.map((i) => requireCopy(this.#copies.get(parameters[i]!)));
+    const pick = (list: readonly Tensor[]): Tensor[] => used.map((i) => list[i]!);
     noGrad(() => {
       tidy(() => {
         addOp.into([this.#step, cast(finite, 'int32')]);
@@ -70,10 +82,12 @@ export class AdamATan2 {
           m: pick(this.#m),
           v: pick(this.#v),
           gradients: used.map((i) => parameters[i]!.grad!),
+          copies: copies.map((copy) => copy.tensor),
         },
         { step: this.#step, lr, finite },
         this.#options,
       );
+      for (const copy of copies) copy.written();
     });
   }
 
@@ -92,4 +106,9 @@ export class AdamATan2 {
   dispose(): void {
     for (const tensor of this.stateDict().values()) tensor.dispose();
   }
+}
+
+function requireCopy(value: unknown): RoundedCopy {
+  if (isInstance(value, RoundedCopy)) return value;
+  throw new ArgumentError(`AdamATan2: copies must be those of a model (roundedCopies), got ${describe(value)}`);
 }

@@ -28,6 +28,12 @@ export interface Captured<R> {
 
 /** Whether a captured function runs; they cannot run in each other. */
 let running = false;
+let recording = false;
+
+/** Whether work is being recorded: what is asked for now has not run when its JavaScript has. */
+export function isRecording(): boolean {
+  return recording;
+}
 
 /** The accelerators that work was asked of since `before`. */
 function devicesUsed(before: readonly number[]): DeviceCode[] {
@@ -86,6 +92,7 @@ class Recorder<R> {
     guarded(() => {
       addon().beginCapture(device);
     });
+    recording = true;
     try {
       const before = addon().opCalls();
       const run = tidyApart('capture', this.#fn);
@@ -99,6 +106,8 @@ class Recorder<R> {
     } catch (error) {
       addon().abortCapture(device);
       throw error;
+    } finally {
+      recording = false;
     }
     const graph = this.#graph;
     guarded(() => {

@@ -50,6 +50,8 @@ export class Tensor {
   producer: Producer | undefined;
   /** @internal */
   outputIndex = 0;
+  /** @internal Of a copy in another dtype that ops read in the leaf's place: the leaf that gets its gradient. */
+  leaf: Tensor | undefined;
 
   /** @internal Tensors are made by functions such as `tensor`, `zeros` and the ops. */
   constructor(handle: Handle, scoped = true) {
@@ -128,7 +130,7 @@ export class Tensor {
 
   /** Whether gradients flow to or through this tensor. Set it on leaves of floating dtype. */
   get requiresGrad(): boolean {
-    return this.#requiresGrad || this.producer !== undefined;
+    return this.#requiresGrad || this.producer !== undefined || this.leaf?.requiresGrad === true;
   }
   set requiresGrad(value: boolean) {
     if (this.producer !== undefined) {

@@ -3,26 +3,26 @@ import { noGrad } from '../autograd/no_grad';
 import type { PuzzleDataset } from '../data/dataset';
 import { fixedSubset, testBatches, type Batch } from '../data/sampler';
 import { ArgumentError } from '../error';
-import { actStep, type Carry, initialCarry, saysHalt, type StepOutputs } from '../hrm/act';
+import { type BatchTensors, type Carry, initialCarry, type StepOutputs } from '../hrm/act';
+import { drawInitialStates } from '../hrm/initial_states';
 import { actLoss, IGNORE_LABEL, METRIC_NAMES } from '../hrm/loss';
 import type { Hrm } from '../hrm/model';
 import { div, mul } from '../ops/arithmetic';
-import { onesLike, zerosLike } from '../ops/arange';
+import { onesLike } from '../ops/arange';
 import { eq, logicalAnd, logicalOr, ne } from '../ops/compare';
-import { indexSelect } from '../ops/indexing';
 import { maximum } from '../ops/power';
 import { all, any, sum } from '../ops/reduce';
 import { argmax } from '../ops/softmax';
 import { requireModel } from '../hrm/arguments';
 import { requireCallback, requireDataset } from '../data/check';
-import { readOptions, requireSignal } from '../tensor/arguments';
-import { tensor } from '../tensor/create';
+import { readOptions, requireInteger, requireSignal } from '../tensor/arguments';
 import { describe } from '../tensor/dtype';
 import { tidy } from '../tensor/scope';
 import { type AnsweredRows, scorerFor, type TaskFigures, type TaskScorer } from './scoring';
-import { disposeCarry } from './carry';
 import { SegmentRunner } from './segment_runner';
+import { batchSegments, type SegmentsOptions, selectCarry, selectOutputs } from './segments';
 import { batchTensors } from './step';
+import { finalOutputs, type FinalOutputs, requireInitialStates, vote } from './vote';
 
 export interface EvaluateOptions {
   /** Puzzles at a time. Default 256. */
@@ -39,10 +39,17 @@ export interface EvaluateOptions {
    * With adaptive halting they are not: the batch shrinks.
    */
   readonly graph?: boolean;
+   * Every puzzle is run from so many initial states, which vote on its cells by the mean of their probabilities: the model's
+   * own, and others of the distribution that it was drawn from. All figures are the vote's, and `vote` has what it gained.
+   * Default 1.
+   */
+  readonly initialStates?: number;
+  /** Draws the other initial states. Default 0. */
+  readonly statesSeed?: number;
   /** Ends the evaluation early with an error. */
   readonly signal?: AbortSignal;
   readonly onBatch?: (nPuzzles: number) => void;
-  /** Called with the final answers of rows, in batches; with adaptive halting in the order in which they halt. */
+  /** Called with the final answers of rows, in batches; with adaptive halting and one initial state in the order in which they halt. */
   readonly onAnswers?: (answers: Answers) => void;
 }
 
@@ -58,6 +65,17 @@ export interface Answers {
   readonly qHalt: Float32Array;
 }
 
+/** What a vote of several initial states gained over the model's own alone. */
+export interface VoteFigures {
+  readonly initialStates: number;
+  /** exactAccuracy of each state alone, the model's own first. */
+  readonly exactByState: readonly number[];
+  /** exactAccuracy of the vote minus that of the model's own state alone. */
+  readonly gain: number;
+  /** Standard error of gain over the puzzles: both answer the same ones, so that only those count where they differ. */
+  readonly gainStandardError: number;
+}
+
 /** Metrics of HRM section 3.5, and what the task scores beside them: means over the puzzles, at the last segment of each. */
 export interface Evaluation extends TaskFigures {
   /** Puzzles with at least one scored cell. */
@@ -70,12 +88,14 @@ export interface Evaluation extends TaskFigures {
   /** Standard error of exactAccuracy: sqrt(p (1 - p) / count). */
   readonly exactStandardError: number;
   readonly qHaltAccuracy: number;
-  /** Mean segments a puzzle. */
+  /** Mean segments a puzzle, of all its initial states together. */
   readonly steps: number;
   readonly lmLoss: number;
   readonly qHaltLoss: number;
-  /** exactAccuracy had every puzzle stopped after segment 1, 2, ...; not with adaptive halting. */
+  /** exactAccuracy had every puzzle stopped after segment 1, 2, ...; not with adaptive halting or a vote. */
   readonly exactBySegment: readonly number[];
+  /** Only with several initial states. */
+  readonly vote?: VoteFigures;
 }
 
 class Totals {
@@ -83,13 +103,20 @@ class Totals {
   readonly exactBySegment: Float64Array;
   /** Sum of each puzzle's accuracy squared. */
   accuracySquares = 0;
+  /** Puzzles that each initial state has exactly right. */
+  readonly exactByState: Float64Array;
+  /** Puzzles that the vote has exactly right and the model's own state has not, and the other way round. */
+  won = 0;
+  lost = 0;
 
   constructor(
     segments: number,
+    initialStates: number,
     readonly scorer: TaskScorer | undefined,
     readonly onAnswers: EvaluateOptions['onAnswers'],
   ) {
     this.exactBySegment = new Float64Array(segments);
+    this.exactByState = new Float64Array(initialStates);
   }
   /** Adds the metrics of rows whose answer is final. */
   add(model: Hrm, carry: Carry, outputs: StepOutputs): void {
@@ -101,6 +128,34 @@ class Totals {
     this.accuracySquares += accuracySquares(carry, outputs);
     this.scorer?.add(answeredRows(carry, outputs));
     this.onAnswers?.(answersOf(carry, outputs));
+  }
+  /** Adds the vote of several runs of the same rows. */
+  addVote(model: Hrm, rows: BatchTensors, runs: readonly FinalOutputs[]): void {
+    tidy(() => {
+      const { outputs, steps } = vote(model.config, runs);
+      this.add(model, { ...initialCarry(model, rows), steps }, outputs);
+      const [own, ...others] = runs.map((run) => exactRows(rows, run.outputs));
+      const voted = exactRows(rows, outputs);
+      [own!, ...others].forEach((exact, i) => (this.exactByState[i]! += exact.reduce((n, is) => n + is, 0)));
+      voted.forEach((is, row) => {
+        this.won += Number(is > own![row]!);
+        this.lost += Number(is < own![row]!);
+      });
+    });
+  }
+  /** The figures of the vote; none where there was only one to vote. */
+  #vote(count: number): Pick<Evaluation, 'vote'> {
+    const { won, lost, exactByState } = this;
+    if (exactByState.length === 1) return {};
+    const gain = (won - lost) / count;
+    return {
+      vote: {
+        initialStates: exactByState.length,
+        exactByState: Array.from(exactByState, (total) => total / count),
+        gain,
+        gainStandardError: Math.sqrt(((won + lost) / count - gain ** 2) / count),
+      },
+    };
   }
   result(segments: number, adaptive: boolean): Evaluation {
     const value = (name: (typeof METRIC_NAMES)[number]): number => this.sums[METRIC_NAMES.indexOf(name)]!;
@@ -119,7 +174,9 @@ class Totals {
       steps: mean('steps'),
       lmLoss: mean('lmLoss'),
       qHaltLoss: mean('qHaltLoss'),
-      exactBySegment: adaptive ? [] : Array.from(this.exactBySegment, (total) => total / count),
+      exactBySegment:
+        adaptive || this.exactByState.length > 1 ? [] : Array.from(this.exactBySegment, (total) => total / count),
+      ...this.#vote(count),
       ...this.scorer?.figures(),
     };
   }
@@ -132,6 +189,8 @@ const OPTIONS = [
   'subsetSeed',
   'adaptive',
   'graph',
+  'initialStates',
+  'statesSeed',
   'signal',
   'onBatch',
   'onAnswers',
@@ -146,21 +205,24 @@ export async function evaluate(model: Hrm, dataset: PuzzleDataset, options: Eval
   const { config } = requireModel('evaluate', model);
   const given = readOptions('evaluate', options, OPTIONS);
   const { batchSize = 256, segments = config.haltMaxSteps, puzzles = null, subsetSeed = 0 } = given;
-  const { adaptive = false, graph = true, signal, onBatch, onAnswers } = given;
+  const { adaptive = false, graph = true, initialStates = 1, statesSeed = 0, signal, onBatch, onAnswers } = given;
   requireSignal('evaluate', signal);
   requireCallback('evaluate', 'onBatch', onBatch);
   requireCallback('evaluate', 'onAnswers', onAnswers);
   if (!Number.isSafeInteger(segments) || segments < 1) {
     throw new ArgumentError(`evaluate: segments must be a positive integer, got ${describe(segments)}`);
   }
-  const totals = new Totals(segments, scorerFor(requireDataset('evaluate', dataset)), onAnswers);
+  requireInitialStates('evaluate', initialStates, model);
+  requireInteger('evaluate', 'statesSeed', statesSeed, 0);
+  const totals = new Totals(segments, initialStates, scorerFor(requireDataset('evaluate', dataset)), onAnswers);
   const rows = puzzles === null ? undefined : (n: number): Uint32Array => fixedSubset(n, puzzles, subsetSeed);
-  const runner = new SegmentRunner(model, graph);
+  const runner = new SegmentRunner(model, graph && !adaptive);
   try {
     for (const batch of testBatches(dataset, batchSize, rows)) {
+      const run = { segments, adaptive, runner };
       noGrad(() => {
-        if (adaptive) runAdaptive(model, batch, segments, totals);
-        else runFixed(runner, model, batch, segments, totals);
+        if (initialStates === 1) runOnce(model, batch, run, totals);
+        else runVote(model, batch, { ...run, initialStates, statesSeed }, totals);
       });
       onBatch?.(batch.nValid);
       await new Promise((resolve) => setImmediate(resolve));
@@ -187,30 +249,49 @@ export function withoutPadding({
   };
 }
 
-/** A carry in which every row goes on, however many segments it has had. */
-function goingOn(carry: Carry): Carry {
-  return { ...carry, halted: zerosLike(carry.halted) };
-}
+type Run = Pick<SegmentsOptions, 'segments' | 'adaptive' | 'runner'>;
 
-function runFixed(runner: SegmentRunner, model: Hrm, batch: Batch, segments: number, totals: Totals): void {
+function runOnce(model: Hrm, batch: Batch, run: Run, totals: Totals): void {
   tidy(() => {
-    runner.start(batchTensors(withoutPadding(batch)));
-    for (let segment = 0; segment < segments; segment++) {
-      const { carry, outputs } = runner.next();
-      totals.exactBySegment[segment]! += countExact(carry, outputs);
-      if (segment === segments - 1) totals.add(model, carry, outputs);
+    const rows = batchTensors(withoutPadding(batch), model.device);
+    let segment = 0;
+    for (const { carry, outputs, done, rows: left } of batchSegments(model, rows, run)) {
+      tidy(() => {
+        if (!run.adaptive) totals.exactBySegment[segment]! += countExact(carry, outputs);
+        if (done.length === left.length) totals.add(model, carry, outputs);
+        else if (done.length > 0) totals.add(model, selectCarry(carry, done), selectOutputs(outputs, done));
+      });
+      segment++;
     }
   });
 }
 
-/** Rows with a scored cell whose scored cells are all right. */
-function countExact({ current: { labels } }: Carry, { logits }: StepOutputs): number {
+function runVote(
+  model: Hrm,
+  batch: Batch,
+  { initialStates, statesSeed, ...run }: Run & Required<Pick<EvaluateOptions, 'initialStates' | 'statesSeed'>>,
+  totals: Totals,
+): void {
+  tidy(() => {
+    const rows = batchTensors(withoutPadding(batch), model.device);
+    const starts = drawInitialStates(model, initialStates, statesSeed);
+    const runs = starts.map((start) => finalOutputs(model, rows, { ...run, start }));
+    totals.addVote(model, rows, runs);
+  });
+}
+
+/** How many rows have a scored cell and all of those right. */
+function countExact({ current }: Pick<Carry, 'current'>, outputs: Pick<StepOutputs, 'logits'>): number {
+  return exactRows(current, outputs).reduce((total, exact) => total + exact, 0);
+}
+
+/** 1 for every row that has a scored cell and all of those right, 0 for the others. */
+function exactRows({ labels }: BatchTensors, { logits }: Pick<StepOutputs, 'logits'>): number[] {
   return tidy(() => {
     const scored = ne(labels, IGNORE_LABEL);
     const right = eq(argmax(logits, 2), labels);
     const exact = all(logicalOr(right, eq(labels, IGNORE_LABEL)), 1);
-    const some = any(scored, 1);
-    return Number(sum(logicalAnd(exact, some)).item());
+    return Array.from(logicalAnd(exact, any(scored, 1)).dataSync(), Number);
   });
 }
 
@@ -239,64 +320,4 @@ function answeredRows({ current: { inputs } }: Carry, { logits }: StepOutputs): 
     inputs: Int32Array.from(inputs.dataSync()),
     answers: Int32Array.from(argmax(logits, 2).dataSync()),
   }));
-}
-
-function runAdaptive(model: Hrm, batch: Batch, segments: number, totals: Totals): void {
-  tidy(() => {
-    let rows = batchTensors(withoutPadding(batch), model.device);
-    let carry = initialCarry(model, rows);
-    for (let segment = 0; segment < segments; segment++) {
-      const previous = carry;
-      const open = tidy(() => {
-        const next = actStep(model, previous, rows, { training: false });
-        const halts = haltingRows(model, next.outputs, segment === segments - 1);
-        const pick = (keep: boolean): number[] => halts.flatMap((halt, row) => (halt === keep ? [row] : []));
-        const [done, left] = [pick(true), pick(false)];
-        if (done.length > 0) totals.add(model, selectCarry(next.carry, done), selectOutputs(next.outputs, done));
-        if (left.length === 0) return undefined;
-        return goingOn(done.length > 0 ? selectCarry(next.carry, left) : next.carry);
-      });
-      // The first carry holds the rows themselves.
-      if (segment > 0) disposeCarry(previous);
-      if (open === undefined) return;
-      carry = open;
-      rows = carry.current;
-    }
-  });
-}
-
-/** Which rows stop now: those the Q head says are done, all of them at the last segment. */
-export function haltingRows(
-  { config }: Pick<Hrm, 'config'>,
-  outputs: Pick<StepOutputs, 'qHalt' | 'qContinue'>,
-  last: boolean,
-): boolean[] {
-  return tidy(() => Array.from(saysHalt(config, outputs).dataSync(), (says) => last || says !== 0));
-}
-
-function selectCarry(carry: Carry, rows: readonly number[]): Carry {
-  const ids = tensor(Int32Array.from(rows), { device: carry.halted.device });
-  const { inputs, labels, puzzleIdentifiers } = carry.current;
-  return {
-    zH: indexSelect(carry.zH, 0, ids),
-    zL: indexSelect(carry.zL, 0, ids),
-    steps: indexSelect(carry.steps, 0, ids),
-    halted: indexSelect(carry.halted, 0, ids),
-    current: {
-      inputs: indexSelect(inputs, 0, ids),
-      labels: indexSelect(labels, 0, ids),
-      puzzleIdentifiers: indexSelect(puzzleIdentifiers, 0, ids),
-    },
-  };
-}
-
-function selectOutputs(outputs: StepOutputs, rows: readonly number[]): StepOutputs {
-  const ids = tensor(Int32Array.from(rows), { device: outputs.logits.device });
-  return {
-    logits: indexSelect(outputs.logits, 0, ids),
-    qHalt: indexSelect(outputs.qHalt, 0, ids),
-    qContinue: indexSelect(outputs.qContinue, 0, ids),
-    targetQContinue: undefined,
-    puzzleRows: undefined,
-  };
 }

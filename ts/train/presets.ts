@@ -1,4 +1,4 @@
-/** The official recipes (HRM section 5), TRM's as configurations of the same engine, and two small ones for a CPU. */
+/** The official recipes (HRM section 5), TRM's and direct prediction as configurations of the same engine, and small ones for a CPU. */
 import { ConfigError } from '../error';
 import { show, suggestion } from '../hrm/config_error';
 import { type ConfigLayer, type ConfigValues } from './config';
@@ -39,6 +39,43 @@ const trmModel = {
 };
 const trmModelShort = { ...trmModel, lCycles: 4, gradSteps: 4 };
 const trmTrain = { epochs: 50000, intervalEpochs: 5000 };
+
+const sudoku4x4 = {
+  model: {
+    hidden: 64,
+    nHeads: 4,
+    hLayers: 1,
+    lLayers: 1,
+    posEncodings: 'learned',
+    lossType: 'softmax',
+    haltMaxSteps: 4,
+  },
+  optim: {
+    lr: 2e-3,
+    puzzleEmbLr: 2e-3,
+    weightDecay: 0.1,
+    puzzleEmbWeightDecay: 0.1,
+    lrMinRatio: 0.05,
+    lrWarmupSteps: 50,
+    ema: 0.98,
+  },
+  // Many puzzles of few grids; their augmentations, too, stay clear of the grids held out.
+  data: { kind: 'sudokuGenerated', trainPuzzles: 15000, validPuzzles: 300, testPuzzles: 600, augmentations: 3 },
+  train: {
+    steps: 4000,
+    batchSize: 64,
+    logEverySteps: 50,
+    checkpointEverySteps: 1000,
+    stopAtExactAccuracy: 0.995,
+  },
+  eval: { everySteps: 200, batchSize: 300 },
+};
+
+/**
+ * The paper's direct prediction: L and then H, once each, from zero states are one transformer of lLayers + hLayers layers; the
+ * gradient goes through all of them, every step is a fresh batch, and there is no halting to learn.
+ */
+const directModel = { hCycles: 1, lCycles: 1, haltMaxSteps: 1, stateInit: 'zero', haltLoss: 'none' };
 
 const presets: Record<string, Preset> = {
   'sudoku-extreme': { about: 'official HRM on Sudoku-Extreme 1k, batch 768', values: sudokuExtreme },
@@ -184,37 +221,16 @@ const presets: Record<string, Preset> = {
       eval: { everySteps: 500, puzzles: 200, finalPuzzles: 200 },
     },
   },
-  'demo-4x4': {
-    about: 'a small HRM on generated 4x4 Sudokus: minutes on two cores',
+  'demo-4x4': { about: 'a small HRM on generated 4x4 Sudokus: minutes on two cores', values: sudoku4x4 },
+  'direct-sudoku': {
+    about: 'direct prediction, no recurrence: 8 layers once, on Sudoku-Extreme 1k, batch 768',
+    values: { ...sudokuExtreme, model: directModel },
+  },
+  'direct-4x4': {
+    about: 'direct prediction with 8 layers on generated 4x4 Sudokus',
     values: {
-      model: {
-        hidden: 64,
-        nHeads: 4,
-        hLayers: 1,
-        lLayers: 1,
-        posEncodings: 'learned',
-        lossType: 'softmax',
-        haltMaxSteps: 4,
-      },
-      optim: {
-        lr: 2e-3,
-        puzzleEmbLr: 2e-3,
-        weightDecay: 0.1,
-        puzzleEmbWeightDecay: 0.1,
-        lrMinRatio: 0.05,
-        lrWarmupSteps: 50,
-        ema: 0.98,
-      },
-      // Many puzzles of few grids; their augmentations, too, stay clear of the grids held out.
-      data: { kind: 'sudokuGenerated', trainPuzzles: 15000, validPuzzles: 300, testPuzzles: 600, augmentations: 3 },
-      train: {
-        steps: 4000,
-        batchSize: 64,
-        logEverySteps: 50,
-        checkpointEverySteps: 1000,
-        stopAtExactAccuracy: 0.995,
-      },
-      eval: { everySteps: 200, batchSize: 300 },
+      ...sudoku4x4,
+      model: { ...sudoku4x4.model, ...directModel, hLayers: 4, lLayers: 4 },
     },
   },
 };

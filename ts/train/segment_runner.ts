@@ -1,10 +1,9 @@
 import { noGrad } from '../autograd/no_grad';
-import { actStep, type BatchTensors, type Carry, initialCarry, type StepOutputs } from '../hrm/act';
+import { actStep, type Carry, type StepOutputs } from '../hrm/act';
 import type { Hrm } from '../hrm/model';
-import { zerosLike } from '../ops/arange';
+import { copy_ } from '../ops/cast';
 import { capture, type Captured } from '../tensor/capture';
-import { tidy } from '../tensor/scope';
-import { disposeBatch, disposeCarry, ownBatch, ownCarry, sameShape, writeBatch, writeCarry } from './carry';
+import { disposeCarry, ownCarry, sameShape, writeCarry } from './carry';
 
 /** What a segment gives. */
 export interface Segment {
@@ -12,74 +11,55 @@ export interface Segment {
   readonly outputs: StepOutputs;
 }
 
-/** Segments of evaluation on rows of one shape, in which no row halts. On an accelerator they are one graph. */
-class Runner {
-  readonly #model: Hrm;
-  readonly rows: BatchTensors;
-  readonly #carry: Carry;
-  readonly segment: Captured<Segment>;
-
-  constructor(model: Hrm, rows: BatchTensors, graph: boolean) {
-    this.#model = model;
-    this.rows = ownBatch(rows, model.device);
-    this.#carry = noGrad(() => tidy(() => ownCarry(initialCarry(model, this.rows), model.device)));
-    this.segment = capture(() => this.#run(), { device: graph ? model.device : 'cpu' });
-  }
-
-  start(rows: BatchTensors): void {
-    writeBatch(this.rows, rows);
-    noGrad(() => {
-      tidy(() => {
-        writeCarry(this.#carry, initialCarry(this.#model, this.rows));
-      });
-    });
-  }
-
-  #run(): Segment {
-    return noGrad(() => {
-      const { carry, outputs } = actStep(this.#model, this.#carry, this.rows, { training: false });
-      // Every row goes on, whatever the number of segments the model was trained with.
-      writeCarry(this.#carry, { ...carry, halted: zerosLike(carry.halted) });
-      return { carry, outputs };
-    });
-  }
-
-  dispose(): void {
-    this.segment.dispose();
-    disposeCarry(this.#carry);
-    disposeBatch(this.rows);
-  }
-}
-
-/** Runs batch after batch, each a segment at a time. */
+/** Runs rows a segment at a time, without training; no row halts. On an accelerator a segment is one captured graph. */
 export class SegmentRunner {
   readonly #model: Hrm;
   readonly #graph: boolean;
-  #runner: Runner | undefined;
+  /** In memory that stays as long as the rows keep their number and length. */
+  #carry: Carry | undefined;
+  #segment: Captured<Segment> | undefined;
 
-  /** @param graph whether the segments of an accelerator are captured */
+  /** @param graph whether segments are captured; not worth it where the number of rows changes */
   constructor(model: Hrm, graph = true) {
     this.#model = model;
     this.#graph = graph;
   }
 
-  /** Begins with other rows, at their first segment. A batch of another shape is recorded anew. */
-  start(rows: BatchTensors): void {
-    if (this.#runner !== undefined && sameShape(this.#runner.rows, rows)) {
-      this.#runner.start(rows);
+  /** Begins with other rows, in which none has halted. */
+  start(carry: Carry): void {
+    if (this.#carry !== undefined && sameShape(this.#carry.current, carry.current)) {
+      writeCarry(this.#carry, carry);
       return;
     }
+    // The new carry first: the old segment's results may be part of it.
+    const own = ownCarry(carry, this.#model.device);
     this.dispose();
-    this.#runner = new Runner(this.#model, rows, this.#graph);
+    this.#carry = own;
+    const device = this.#graph ? this.#model.device : 'cpu';
+    this.#segment = capture(() => this.#run(own), { device });
   }
 
   /** One segment more. What it returns holds until the next. */
   next(): Segment {
-    return this.#runner!.segment();
+    // Somebody may have written the weights; a graph does not ask.
+    this.#model.refreshCopies();
+    return this.#segment!();
+  }
+
+  #run(from: Carry): Segment {
+    return noGrad(() => {
+      const { carry, outputs } = actStep(this.#model, from, from.current, { training: false });
+      // The rows are the same, and go on whatever the number of segments the model was trained with.
+      copy_(from.zH, carry.zH);
+      copy_(from.zL, carry.zL);
+      copy_(from.steps, carry.steps);
+      return { carry, outputs };
+    });
   }
 
   dispose(): void {
-    this.#runner?.dispose();
-    this.#runner = undefined;
+    this.#segment?.dispose();
+    disposeCarry(this.#carry);
+    this.#segment = this.#carry = undefined;
   }
 }

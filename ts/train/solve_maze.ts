@@ -15,17 +15,17 @@ export interface MazeSolution extends TaskSolution {
 }
 
 export const mazeTask: SolveTask<MazeSolution> = {
-  pose: ({ seqLen, vocabSize }, given, options) => {
+  pose: ({ seqLen, vocabSize }, given, options, what) => {
     const size = mazeSizeOf(seqLen);
     if (size === undefined || vocabSize !== MAZE_VOCAB_SIZE) {
       throw new ArgumentError(
-        `solve: the model must be one for mazes, got seqLen ${seqLen} and vocabSize ${vocabSize}`,
+        `${what}: the model must be one for mazes, got seqLen ${seqLen} and vocabSize ${vocabSize}`,
       );
     }
-    if (options.geometry !== undefined) throw new ArgumentError('solve: geometry is for Sudokus, got one for a maze');
-    const maze = requireMaze('solve', typeof given === 'string' ? parseMaze(given, size, 'solve') : given, size);
+    if (options.geometry !== undefined) throw new ArgumentError(`${what}: geometry is for Sudokus, got one for a maze`);
+    const maze = requireMaze(what, typeof given === 'string' ? parseMaze(given, size, what) : given, size);
     const { shortest } = judgeMaze(maze, maze);
-    if (shortest === null) throw new ArgumentError('solve: the maze must have a path from S to G, got none');
+    if (shortest === null) throw new ArgumentError(`${what}: the maze must have a path from S to G, got none`);
     return {
       puzzle: maze,
       inputs: Int32Array.from(maze),

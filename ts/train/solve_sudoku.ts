@@ -12,17 +12,16 @@ export interface Solution extends TaskSolution {
 }
 
 export const sudokuTask: SolveTask<Solution> = {
-  pose: ({ seqLen, vocabSize }, given, options) => {
-    const geometry =
-      options.geometry === undefined ? geometryOfCells(seqLen) : requireGeometry('solve', options.geometry);
+  pose: ({ seqLen, vocabSize }, given, options, what) => {
+    const geometry = options.geometry === undefined ? geometryOfCells(seqLen) : requireGeometry(what, options.geometry);
     if (geometry === undefined || geometry.cells !== seqLen || vocabSize < geometry.size + 2) {
       throw new ArgumentError(
-        `solve: the model must be one for ${geometry ? `${geometry.size}x${geometry.size} ` : ''}Sudokus, ` +
+        `${what}: the model must be one for ${geometry ? `${geometry.size}x${geometry.size} ` : ''}Sudokus, ` +
           `got seqLen ${seqLen} and vocabSize ${vocabSize}; options.task says what else it is for`,
       );
     }
-    const puzzle: Grid = typeof given === 'string' ? parseGrid(given, geometry, 'solve').grid : given;
-    assertGrid(puzzle, geometry, 'solve: puzzle');
+    const puzzle: Grid = typeof given === 'string' ? parseGrid(given, geometry, what).grid : given;
+    assertGrid(puzzle, geometry, what);
     const inputs = new Int32Array(geometry.cells);
     writeTokens(puzzle, inputs, 0);
     return {

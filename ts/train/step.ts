@@ -102,7 +102,12 @@ export class TrainStep {
     const { beta1, beta2, weightDecay, puzzleEmbWeightDecay, ema } = options.optim;
     this.model = model;
     this.options = options;
-    this.dense = new AdamATan2(model.namedParameters(), { beta1, beta2, weightDecay });
+    this.dense = new AdamATan2(model.namedParameters(), {
+      beta1,
+      beta2,
+      weightDecay,
+      copies: model.roundedCopies,
+    });
     this.sparse = model.puzzleEmb && new SparseSignSGD(model.puzzleEmb.weights, { weightDecay: puzzleEmbWeightDecay });
     this.ema = ema === null ? undefined : new Ema(model.namedParameters(), { decay: ema });
     this.counter = zeros([], { dtype: 'int32', device: model.device });
@@ -133,7 +138,11 @@ export class TrainStep {
     tidy(() => {
       this.#takeIn(batchTensors(batch));
     });
+    // Here and not in the step, which may be recorded: loading and evaluation write master weights between steps.
+    this.model.refreshCopies();
     const { values, probes } = withoutHostReads(() => this.#update());
+    // The optimizer has, whoever ran the step.
+    for (const copy of this.model.roundedCopies.values()) copy.written();
     this.#pending.push({ step, values: values.readLater(), probes: probes.readLater() });
   }
 

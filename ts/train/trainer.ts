@@ -264,7 +264,7 @@ export class Trainer {
 
   #record(evaluation: RunEvaluation): void {
     const { step, kind, split, result } = evaluation;
-    const { exactBySegment: _curve, ...values } = result;
+    const { exactBySegment: _curve, vote: _vote, ...values } = result;
     this.evaluations.push(evaluation);
     this.#metrics?.write({ step, kind, split, values });
     this.#options.onEvaluation?.(evaluation);

@@ -9,10 +9,12 @@ import time
 import build
 import docs
 import machine
+import ours
 import shares
 import tables
+from floors import CASES
 from programs import Program
-from results import Results
+from results import Results, joined
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', '..'))
 BUDGET_SECONDS = {True: 8 * 60, False: 20 * 60}
@@ -23,7 +25,7 @@ def arguments(argv):
         prog='yardstick.sh',
         description='Measures a GPU and PyTorch at the work of the model. Rows measured before are kept: run it again to go on.',
     )
-    parser.add_argument('--yardstick', action='store_true', help='the subject; the only one of npm run bench:gpu so far')
+    parser.add_argument('--yardstick', action='store_true', help='leaves this engine out: the ceilings and the peers alone')
     parser.add_argument('--essential', action='store_true', help='Sudoku at 384, one puzzle, products, bandwidth, launches')
     parser.add_argument('--rows', metavar='GLOB', action='append', help='only rows like this; may be repeated')
     parser.add_argument('--out', metavar='BASE', help='writes BASE.json and BASE.md; default bench/results/yardstick_GPU')
@@ -50,7 +52,7 @@ def arguments(argv):
 
 def programs_of(args, say):
     """The programs that could be had; what is missing is said, and its rows are not known."""
-    made = []
+    made = [] if args.yardstick else ours.programs(ROOT, args.rehearse, say)
     ceilings = None
     if not args.no_ceilings:
         ceilings = args.ceilings or build.ceilings(ROOT, machine.compute_capability(), say)
@@ -86,12 +88,39 @@ def plan(programs, args, say):
         found = [(p, row) for p, row in found if any(fnmatch.fnmatchcase(row['row'], glob) for glob in args.rows)]
     if args.essential:
         found = [(p, row) for p, row in found if row['essential']]
-    return sorted(found, key=lambda entry: not entry[1]['essential']), silent
+    return in_turns(sorted(found, key=lambda entry: not entry[1]['essential'])), silent
+
+
+def subject(row):
+    """The case of a row that several programs answer, such as step/sudoku-384; else the row."""
+    case, _, _ = row['row'].rpartition('/')
+    return case if case in CASES else row['row']
+
+
+def in_turns(found):
+    """The rows of a case beside each other, so that a slow minute of the card falls on all of them."""
+    order = {}
+    for _, row in found:
+        order.setdefault((not row['essential'], subject(row)), len(order))
+    return sorted(found, key=lambda entry: order[not entry[1]['essential'], subject(entry[1])])
 
 
 def measure(todo, results, budget_seconds, say):
-    """Asks for every row that has no figure yet. One program runs at a time."""
-    start, running = time.monotonic(), None
+    """
+    Asks for every row that has no figure yet. One program runs at a time. After the peers of a case have had their turn,
+    this engine has a second one, whose samples join those of the first.
+    """
+    start, running, first_turns = time.monotonic(), None, {}
+
+    def ask(program, row, left):
+        nonlocal running
+        if running not in (None, program):
+            running.close()
+        running = program
+        asked = time.monotonic()
+        answer = program.ask(row['row'], timeout_seconds=30 + min(4 * row['seconds'], left))
+        return answer, time.monotonic() - asked
+
     for index, (program, row) in enumerate(todo):
         name = row['row']
         if results.has(name):
@@ -102,13 +131,26 @@ def measure(todo, results, budget_seconds, say):
             results.add(program.name, {'row': name, 'status': 'not run', 'error': f'{budget_seconds:.0f} s were spent'}, 0)
             say(f'  {name}: not run, the budget is spent')
             continue
-        if running not in (None, program):
-            running.close()
-        running = program
-        asked = time.monotonic()
-        answer = program.ask(name, timeout_seconds=30 + min(4 * row['seconds'], left))
-        results.add(program.name, answer, time.monotonic() - asked)
+        answer, seconds = ask(program, row, left)
+        results.add(program.name, answer, seconds)
         say(f'  [{index + 1}/{len(todo)}] {name}: {tables.figure_of(results.rows[name])}')
+        if program.name in tables.OURS and answer['status'] == 'measured':
+            first_turns[name] = (program, row, answer)
+        following = todo[index + 1][1] if index + 1 < len(todo) else None
+        if program.name in tables.OURS or (following is not None and subject(following) == subject(row)):
+            continue
+        # The last peer of the case has answered.
+        for ours_name in [n for n, turn in first_turns.items() if subject(turn[1]) == subject(row)]:
+            ours_program, ours_row, first = first_turns.pop(ours_name)
+            left = budget_seconds - (time.monotonic() - start)
+            if ours_row['seconds'] > left:
+                continue
+            second, seconds = ask(ours_program, ours_row, left)
+            if second['status'] != 'measured':
+                results.add(ours_program.name, second, seconds)
+            else:
+                results.add(ours_program.name, joined(first, second), seconds)
+            say(f'  second turn of {ours_name}: {tables.figure_of(results.rows[ours_name])}')
     if running is not None:
         running.close()
 

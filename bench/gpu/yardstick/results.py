@@ -35,6 +35,13 @@ def summary(answer):
     }
 
 
+def joined(first, second):
+    """Two answers to one row as one; `drift` says by how much the second's median differs from the first's."""
+    before, after = statistics.median(first['samples']), statistics.median(second['samples'])
+    details = {**second.get('details', {}), 'turns': 2, 'drift': round(after / before - 1, 4) if before else 0.0}
+    return {**second, 'samples': [*first['samples'], *second['samples']], 'details': details}
+
+
 class Results:
     def __init__(self, path, description, again=False, say=print):
         self.path, self.description, self.rows = path, description, {}

@@ -4,6 +4,7 @@ import machine
 from floors import ASSUMED, CASES, floor, library_ms, measured_ceilings
 
 NOT_MEASURED = 'not measured'
+OURS = ('ours', 'ours-own')
 MODES = ('eager', 'compile', 'compile-graph')
 HEAD = ('row', 'median', 'unit', 'spread', 'n', 'share', 'of', 'peak memory')
 
@@ -86,7 +87,7 @@ def mode_cell(row):
 
 
 def cases(rows):
-    """Floor, ceiling, peer and the ratio to aim at, a line a case."""
+    """Floor, ceiling, ours, peers and the ratios to aim at and reached, a line a case."""
     known = {row['row']: row for row in rows}
     ceilings = measured_ceilings(known)
     mark = '' if ceilings.is_measured else ' E'
@@ -95,9 +96,12 @@ def cases(rows):
     for case in CASES:
         found = floor(case, ceilings)
         library = library_ms(case, known)
-        peers = [known.get(f'{case}/{mode}') for mode in MODES]
-        measured = [row['median'] for row in peers if row is not None and row['status'] == 'measured']
-        peaks = [row['details'].get('peakAllocatedBytes') for row in peers if row is not None and row['status'] == 'measured']
+        ours, peers = ([known.get(f'{case}/{mode}') for mode in modes] for modes in (OURS, MODES))
+        medians, own = (
+            [row['median'] for row in rows if row is not None and row['status'] == 'measured'] for rows in (peers, ours[:1])
+        )
+        everybody = [row for row in (*ours, *peers) if row is not None and row['status'] == 'measured']
+        peaks = [row['details'].get('peakAllocatedBytes') for row in everybody]
         lines.append(
             [
                 case,
@@ -107,14 +111,16 @@ def cases(rows):
                 f'{significant(found.bytes_ms, 3)} ms{mark}',
                 f'{significant(found.design_ms, 3)} ms{mark}',
                 NOT_MEASURED if library is None else f'{significant(library, 3)} ms',
+                *map(mode_cell, ours),
                 *map(mode_cell, peers),
                 ', '.join(NOT_MEASURED if peak is None else f'{peak / 2**30:.1f}' for peak in peaks) + ' GiB'
                 if peaks
                 else NOT_MEASURED,
-                f'{significant(min(measured) / found.design_ms, 3)}x' if measured and ceilings.is_measured else NOT_MEASURED,
+                f'{significant(min(medians) / found.design_ms, 3)}x' if medians and ceilings.is_measured else NOT_MEASURED,
+                f'{significant(min(medians) / own[0], 3)}x' if medians and own else NOT_MEASURED,
             ]
         )
-    return grid([*head, *MODES, 'peak memory', 'ratio to aim at'], lines)
+    return grid([*head, *OURS, *MODES, 'peak memory', 'ratio to aim at', 'ratio reached'], lines)
 
 
 def ceilings(rows):

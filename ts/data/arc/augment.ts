@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { Philox, streamOf } from '../philox';
+import { type Philox, streamOf } from '../philox';
 import { pairKey, type ArcPair } from './grid';
 import type { ArcTask } from './task';
 import { ArcTransform, imageOf } from './transform';

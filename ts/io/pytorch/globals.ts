@@ -49,10 +49,9 @@ const rules: Readonly<Record<string, Rule>> = {
   },
   'torch.device': (args, fail) => {
     const [type, index] = args;
-    if (typeof type !== 'string' || args.length > 2 || (args.length === 2 && typeof index !== 'number')) {
-      return fail(`torch.device must have a name and an index, got ${args.map(show).join(', ')}`);
-    }
-    return args.length === 2 ? `${type}:${String(index)}` : type;
+    if (typeof type === 'string' && args.length === 1) return type;
+    if (typeof type === 'string' && args.length === 2 && typeof index === 'number') return `${type}:${index}`;
+    return fail(`torch.device must have a name and an index, got ${args.map(show).join(', ')}`);
   },
   'torch._utils._rebuild_tensor_v2': (args, fail) => {
     const name = '_rebuild_tensor_v2';

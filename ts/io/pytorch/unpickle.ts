@@ -196,70 +196,124 @@ class Machine {
         if (this.marks.length >= MAX_MARKS) this.fail(`at most ${MAX_MARKS} marks may be open`);
         this.marks.push(stack.length);
         return;
-      case 'NONE':
-        return this.push(null);
-      case 'NEWTRUE':
-        return this.push(true);
-      case 'NEWFALSE':
-        return this.push(false);
-      case 'BININT':
-        return this.push(input.int32());
-      case 'BININT1':
-        return this.push(input.uint8());
-      case 'BININT2':
-        return this.push(input.uint16());
-      case 'LONG1':
-        return this.push(input.integer(input.uint8()));
-      case 'BINFLOAT':
-        return this.push(input.float64());
-      case 'BINUNICODE':
-        return this.push(input.text(input.uint32()));
-      case 'SHORT_BINUNICODE':
-        return this.push(input.text(input.uint8()));
-      case 'BINUNICODE8':
-        return this.push(input.text(input.uint64()));
-      case 'EMPTY_TUPLE':
-        return this.push(new PickleTuple([]));
-      case 'TUPLE':
-        return this.push(new PickleTuple(this.popToMark()));
+      case 'NONE': {
+        this.push(null);
+        return;
+      }
+      case 'NEWTRUE': {
+        this.push(true);
+        return;
+      }
+      case 'NEWFALSE': {
+        this.push(false);
+        return;
+      }
+      case 'BININT': {
+        this.push(input.int32());
+        return;
+      }
+      case 'BININT1': {
+        this.push(input.uint8());
+        return;
+      }
+      case 'BININT2': {
+        this.push(input.uint16());
+        return;
+      }
+      case 'LONG1': {
+        this.push(input.integer(input.uint8()));
+        return;
+      }
+      case 'BINFLOAT': {
+        this.push(input.float64());
+        return;
+      }
+      case 'BINUNICODE': {
+        this.push(input.text(input.uint32()));
+        return;
+      }
+      case 'SHORT_BINUNICODE': {
+        this.push(input.text(input.uint8()));
+        return;
+      }
+      case 'BINUNICODE8': {
+        this.push(input.text(input.uint64()));
+        return;
+      }
+      case 'EMPTY_TUPLE': {
+        this.push(new PickleTuple([]));
+        return;
+      }
+      case 'TUPLE': {
+        this.push(new PickleTuple(this.popToMark()));
+        return;
+      }
       case 'TUPLE1':
       case 'TUPLE2':
-      case 'TUPLE3':
-        return this.push(new PickleTuple(this.popMany(Number(opcode.at(-1)))));
-      case 'EMPTY_LIST':
-        return this.push(new PickleList());
-      case 'APPEND':
-        return this.append(this.popMany(1));
-      case 'APPENDS':
-        return this.append(this.popToMark());
-      case 'EMPTY_DICT':
-        return this.push(new PickleDict());
-      case 'SETITEM':
-        return this.setItems(this.popMany(2));
-      case 'SETITEMS':
-        return this.setItems(this.popToMark());
-      case 'BINPUT':
-        return this.remember(input.uint8());
-      case 'LONG_BINPUT':
-        return this.remember(input.uint32());
-      case 'MEMOIZE':
-        return this.remember(this.memo.size);
-      case 'BINGET':
-        return this.recall(input.uint8());
-      case 'LONG_BINGET':
-        return this.recall(input.uint32());
-      case 'GLOBAL':
-        return this.pushGlobal(input.line(), input.line());
+      case 'TUPLE3': {
+        this.push(new PickleTuple(this.popMany(Number(opcode.at(-1)))));
+        return;
+      }
+      case 'EMPTY_LIST': {
+        this.push(new PickleList());
+        return;
+      }
+      case 'APPEND': {
+        this.append(this.popMany(1));
+        return;
+      }
+      case 'APPENDS': {
+        this.append(this.popToMark());
+        return;
+      }
+      case 'EMPTY_DICT': {
+        this.push(new PickleDict());
+        return;
+      }
+      case 'SETITEM': {
+        this.setItems(this.popMany(2));
+        return;
+      }
+      case 'SETITEMS': {
+        this.setItems(this.popToMark());
+        return;
+      }
+      case 'BINPUT': {
+        this.remember(input.uint8());
+        return;
+      }
+      case 'LONG_BINPUT': {
+        this.remember(input.uint32());
+        return;
+      }
+      case 'MEMOIZE': {
+        this.remember(this.memo.size);
+        return;
+      }
+      case 'BINGET': {
+        this.recall(input.uint8());
+        return;
+      }
+      case 'LONG_BINGET': {
+        this.recall(input.uint32());
+        return;
+      }
+      case 'GLOBAL': {
+        this.pushGlobal(input.line(), input.line());
+        return;
+      }
       case 'STACK_GLOBAL': {
         const [module, name] = this.popMany(2);
         if (typeof module !== 'string' || typeof name !== 'string') {
           return this.fail(`STACK_GLOBAL must have two texts, got ${show(module)} and ${show(name)}`);
         }
-        return this.pushGlobal(module, name);
+        this.pushGlobal(module, name);
+        return;
       }
       case 'REDUCE': {
         const [callable, args] = this.popMany(2);
-        return this.push(reduce(callable!, args!, this.fail));
+        this.push(reduce(callable!, args!, this.fail));
+        return;
       }
       case 'BUILD': {
         // A state dict carries the versions of its modules as attributes of the dictionary: {'_metadata': ...}.
@@ -268,8 +322,10 @@ class Machine {
         if (target instanceof PickleDict && state instanceof PickleDict) return;
         return this.fail(`BUILD must set attributes of a dictionary, got ${show(target)} and ${show(state)}`);
       }
-      case 'BINPERSID':
-        return this.push(storageOf(this.popMany(1)[0]!, this.fail));
+      case 'BINPERSID': {
+        this.push(storageOf(this.popMany(1)[0]!, this.fail));
+        return;
+      }
     }
   }
 

@@ -1,0 +1,50 @@
+// npm run test:gpu: the suites of devices on the GPU, nothing skipped (REQUIRE_CUDA=1), then every kernel under
+// compute-sanitizer's memcheck and synccheck. Builds build-cuda/ where it is missing. Exit 3 without a GPU.
+//   --arch=90a      what to build for      --allow-no-gpu  ends well where there is no GPU, saying so
+//   suites | sanitizers                    only these; what else is given goes to jest
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { CUDA_ADDON, CUDA_BUILD, gpuOf, nvidiaLibraries, OP_TEST } from './cuda_addon.mjs';
+import { jestPassed, ran, SUITES } from './device_suites.mjs';
+
+const NO_DEVICE = 3;
+const given = process.argv.slice(2);
+const arch = given.find((flag) => flag.startsWith('--arch='))?.slice('--arch='.length) ?? '90a';
+const parts = ['suites', 'sanitizers'].filter((part) => given.includes(part));
+const rest = given.filter((flag) => !/^--(arch=|allow-no-gpu$)/.test(flag) && !parts.includes(flag));
+const wants = (part) => parts.length === 0 || parts.includes(part);
+const addon = process.env.HRM_ADDON ? path.resolve(process.env.HRM_ADDON) : CUDA_ADDON;
+
+function fail(message, code = 1) {
+  console.error(`test:gpu: ${message}`);
+  process.exit(code);
+}
+
+if (!existsSync(addon)) {
+  const flags = [`--cuda=${arch}`, `--into=${CUDA_BUILD}`, '--native-only'];
+  if (!ran(process.execPath, ['scripts/build.mjs', ...flags])) fail('the addon with CUDA cannot be built');
+}
+if (!existsSync('dist-test/.built') && !ran(process.execPath, ['scripts/build.mjs', '--if-needed', '--tests']))
+  fail('the tests cannot be built');
+const linked = nvidiaLibraries(addon);
+if (linked.length > 0) fail(`${addon} must be linked to no library of NVIDIA, got ${linked.join(', ').trim()}`);
+const { name, missing } = gpuOf(addon);
+if (name !== 'cuda') fail(`${addon} must be built with CUDA, got one for ${name ?? 'the CPU alone'}`);
+if (missing !== null) {
+  const isAllowed = given.includes('--allow-no-gpu');
+  fail(`no device: ${missing}; nothing was tested`, isAllowed ? 0 : NO_DEVICE);
+}
+
+const failed = [];
+if (wants('suites') && !jestPassed(addon, rest.length > 0 ? rest : SUITES, { REQUIRE_CUDA: '1' }))
+  failed.push('suites');
+if (wants('sanitizers')) {
+  const usual = '/usr/local/cuda/bin/compute-sanitizer';
+  const sanitizer = existsSync(usual) ? usual : 'compute-sanitizer';
+  if (!existsSync(OP_TEST) && !ran('cmake', ['--build', CUDA_BUILD, '--target', 'op_test', '--parallel']))
+    fail('op_test cannot be built');
+  for (const tool of ['memcheck', 'synccheck'])
+    if (!ran(sanitizer, ['--tool', tool, '--error-exitcode', '9', OP_TEST])) failed.push(tool);
+}
+if (failed.length > 0) fail(`failed: ${failed.join(', ')}`);
+console.log(`test:gpu: passed on the GPU with ${path.relative('.', addon)}`);
