@@ -235,7 +235,14 @@ eachDevice('bfloat16 training', (device) => {
     await withDirectory(async (dir) => {
       const out = path.join(dir, 'run');
       const changes = { 'model.forwardDtype': 'bfloat16', 'train.device': device, 'train.steps': 2 };
-      const { exitCode, stderr } = await runCli(['train', '--preset', 'demo-4x4', '--out', out, ...tinyArguments(changes)]);
+      const { exitCode, stderr } = await runCli([
+        'train',
+        '--preset',
+        'demo-4x4',
+        '--out',
+        out,
+        ...tinyArguments(changes),
+      ]);
       expect([exitCode, stderr]).toEqual([0, expect.stringContaining('at the end, test')]);
       const { model } = loadModel(out);
       expect(model.config.forwardDtype).toBe('bfloat16');

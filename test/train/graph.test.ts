@@ -7,14 +7,19 @@ import { sudokuDataset, sudokuSampler } from '../../ts/data/sudoku/source';
 import { generateSudoku } from '../../ts/data/sudoku/generate';
 import { geometryOf } from '../../ts/data/sudoku/geometry';
 import { memory } from '../../ts/native/runtime';
-import { Generator } from '../../ts/ops/random';
+import { noGrad } from '../../ts/autograd/no_grad';
+import { carryFrom } from '../../ts/hrm/initial_states';
+import { copy_ } from '../../ts/ops/cast';
+import { Generator, randn } from '../../ts/ops/random';
+import { tidy } from '../../ts/tensor/scope';
 import type { Tensor } from '../../ts/tensor/tensor';
 import { carryTensors } from '../../ts/train/carry';
 import { parseConfig } from '../../ts/train/config';
 import { evaluate } from '../../ts/train/evaluate';
 import { loadModel } from '../../ts/train/load_model';
+import { SegmentRunner } from '../../ts/train/segment_runner';
 import { runSegments } from '../../ts/train/segments';
-import { TrainStep } from '../../ts/train/step';
+import { batchTensors, TrainStep } from '../../ts/train/step';
 import { train } from '../../ts/train/train';
 import { eachDevice } from '../support/devices';
 import { tinyModel } from '../support/tiny_model';
@@ -24,10 +29,11 @@ const BATCH = 4;
 const set = generateSudoku({ geometry: geometryOf(2, 2), count: 16, seed: 3, blanks: { min: 4, max: 6 } });
 const { optim } = parseConfig([{ source: 'test', values: tinyRun }]);
 const model = { puzzleEmbNdim: 16, haltMaxSteps: 3 };
+type ForwardDtype = 'float32' | 'bfloat16';
 
 /** Everything that seven steps leave behind. */
-function trained(device: Device, graph: boolean) {
-  const hrm = tinyModel(model).to(device);
+function trained(device: Device, graph: boolean, forwardDtype: ForwardDtype) {
+  const hrm = tinyModel({ ...model, forwardDtype }).to(device);
   const generator = new Generator(4, { device });
   const training = new TrainStep(hrm, { optim, totalSteps: 20, batchSize: BATCH, generator, graph });
   const batches = sudokuSampler(
@@ -61,9 +67,13 @@ function trained(device: Device, graph: boolean) {
 }
 
 eachDevice('graphs in training', (device) => {
-  it('train as op by op, bit for bit, and again', () => {
+  it.each<ForwardDtype>(['float32', 'bfloat16'])('train as op by op, bit for bit, and again: %s', (dtype) => {
     const live = memory(device).liveBytes;
-    const [graph, again, eager] = [trained(device, true), trained(device, true), trained(device, false)];
+    const [graph, again, eager] = [true, true, false].map((isGraph) => trained(device, isGraph, dtype)) as [
+      ReturnType<typeof trained>,
+      ReturnType<typeof trained>,
+      ReturnType<typeof trained>,
+    ];
     for (const key of Object.keys(eager) as (keyof typeof eager)[]) {
       expect([key, graph[key]]).toEqual([key, eager[key]]);
       expect([key, again[key]]).toEqual([key, graph[key]]);
@@ -119,9 +129,37 @@ eachDevice('graphs in training', (device) => {
     expect(await evaluate(hrm, dataset, options)).toEqual(graph);
     expect(await evaluate(hrm, dataset, { ...options, graph: false })).toEqual(graph);
     expect(graph.count).toBe(16);
+    const voting = { ...options, initialStates: 2 };
+    expect(await evaluate(hrm, dataset, { ...voting, graph: false })).toEqual(await evaluate(hrm, dataset, voting));
     expect(memory(device).liveBytes).toBe(live);
     hrm.dispose();
   });
+
+  it.each<ForwardDtype>(['float32', 'bfloat16'])(
+    'read weights that were written between segments: %s',
+    (forwardDtype) => {
+      const hrm = tinyModel({ ...model, forwardDtype }).to(device);
+      const rows = { inputs: Int32Array.from({ length: 32 }, (_, i) => 1 + (i % 5)), labels: new Int32Array(32) };
+      const answers = (graph: boolean): unknown[] => {
+        const runner = new SegmentRunner(hrm, graph);
+        const seen = [0.1, 0.2, 0.3].flatMap((std, i) => {
+          const weight = hrm.stateDict().get('L_level.layers.0.mlp.down_proj.weight')!;
+          noGrad(() => copy_(weight, randn(weight.shape, { generator: new Generator(i), std })));
+          tidy(() => {
+            const batch = batchTensors({ ...rows, puzzleIdentifiers: new Int32Array(2) }, device);
+            runner.start(carryFrom(hrm, batch, { zH: hrm.hInit, zL: hrm.lInit }));
+          });
+          return [1, 2, 3].map(() => Array.from(runner.next().outputs.logits.dataSync()));
+        });
+        runner.dispose();
+        return seen;
+      };
+      const [graph, eager] = [answers(true), answers(false)];
+      expect(graph).toEqual(eager);
+      expect(new Set(graph.map(String)).size).toBe(9);
+      hrm.dispose();
+    },
+  );
 
   it('show the segments of one puzzle', () => {
     const hrm = tinyModel(model).to(device);

@@ -39,6 +39,7 @@ export interface EvaluateOptions {
    * With adaptive halting they are not: the batch shrinks.
    */
   readonly graph?: boolean;
+  /**
    * Every puzzle is run from so many initial states, which vote on its cells by the mean of their probabilities: the model's
    * own, and others of the distribution that it was drawn from. All figures are the vote's, and `vote` has what it gained.
    * Default 1.
