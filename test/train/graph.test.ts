@@ -6,6 +6,7 @@ import type { Device } from '../../ts/index';
 import { sudokuDataset, sudokuSampler } from '../../ts/data/sudoku/source';
 import { generateSudoku } from '../../ts/data/sudoku/generate';
 import { geometryOf } from '../../ts/data/sudoku/geometry';
+import { collectGarbage } from '../../ts/native/boundary';
 import { memory } from '../../ts/native/runtime';
 import { noGrad } from '../../ts/autograd/no_grad';
 import { carryFrom } from '../../ts/hrm/initial_states';
@@ -31,7 +32,7 @@ const { optim } = parseConfig([{ source: 'test', values: tinyRun }]);
 const model = { puzzleEmbNdim: 16, haltMaxSteps: 3 };
 type ForwardDtype = 'float32' | 'bfloat16';
 
-/** Everything that seven steps leave behind. */
+/** Everything that eight steps leave behind, the last four from a carry of their own. */
 function trained(device: Device, graph: boolean, forwardDtype: ForwardDtype) {
   const hrm = tinyModel({ ...model, forwardDtype }).to(device);
   const generator = new Generator(4, { device });
@@ -43,7 +44,8 @@ function trained(device: Device, graph: boolean, forwardDtype: ForwardDtype) {
   );
   const reports = [];
   const halted: unknown[] = [];
-  for (let step = 1; step <= 7; ++step) {
+  for (let step = 1; step <= 8; ++step) {
+    if (step === 5) training.restoreCarry(undefined);
     training.run(step, batches.next()!);
     reports.push(...training.read(3));
     halted.push(training.carry!.halted.dataSync());
@@ -66,9 +68,15 @@ function trained(device: Device, graph: boolean, forwardDtype: ForwardDtype) {
   return state;
 }
 
+/** Of tensors that somebody still holds. */
+function liveBytes(device: Device): number {
+  collectGarbage();
+  return memory(device).liveBytes;
+}
+
 eachDevice('graphs in training', (device) => {
   it.each<ForwardDtype>(['float32', 'bfloat16'])('train as op by op, bit for bit, and again: %s', (dtype) => {
-    const live = memory(device).liveBytes;
+    const live = liveBytes(device);
     const [graph, again, eager] = [true, true, false].map((isGraph) => trained(device, isGraph, dtype)) as [
       ReturnType<typeof trained>,
       ReturnType<typeof trained>,
@@ -78,10 +86,10 @@ eachDevice('graphs in training', (device) => {
       expect([key, graph[key]]).toEqual([key, eager[key]]);
       expect([key, again[key]]).toEqual([key, graph[key]]);
     }
-    expect(graph.counter).toBe(7);
+    expect(graph.counter).toBe(8);
     // Rows halt at different steps, so that the carry matters.
     expect(new Set(graph.halted.map(String)).size).toBeGreaterThan(1);
-    expect(memory(device).liveBytes).toBe(live);
+    expect(liveBytes(device)).toBeLessThanOrEqual(live);
   });
 
   it('go on from a checkpoint as if they had not ended', async () => {
@@ -120,18 +128,19 @@ eachDevice('graphs in training', (device) => {
   });
 
   it('evaluate as segment by segment, the smaller last batch too', async () => {
-    const hrm = tinyModel(model).to(device);
+    // Votes of a stablemax need float64, which accelerators have not.
+    const hrm = tinyModel({ ...model, lossType: 'softmax' }).to(device);
     const dataset = sudokuDataset(set);
     const options = { batchSize: 6, segments: 4 };
     const graph = await evaluate(hrm, dataset, options);
     // The weights are packed now.
-    const live = memory(device).liveBytes;
+    const live = liveBytes(device);
     expect(await evaluate(hrm, dataset, options)).toEqual(graph);
     expect(await evaluate(hrm, dataset, { ...options, graph: false })).toEqual(graph);
     expect(graph.count).toBe(16);
     const voting = { ...options, initialStates: 2 };
     expect(await evaluate(hrm, dataset, { ...voting, graph: false })).toEqual(await evaluate(hrm, dataset, voting));
-    expect(memory(device).liveBytes).toBe(live);
+    expect(liveBytes(device)).toBeLessThanOrEqual(live);
     hrm.dispose();
   });
 
