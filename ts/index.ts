@@ -96,6 +96,7 @@ export { level, composedLevel, type BlockOptions, type BlockWeights } from './op
 export type { AttentionWeights, SequenceMlpWeights } from './ops/block';
 export { lLoop, composedLLoop, type LoopOptions, type States } from './ops/l_loop';
 export { demandFused, fallbackCounts, resetFallbackCounts } from './ops/fused';
+export type { RoundedCopy } from './autograd/rounded_copy';
 export { AdamATan2, type AdamOptions } from './optim/adam_atan2';
 export { SparseSignSGD } from './optim/sign_sgd';
 export type { NamedTensor } from './optim/state';

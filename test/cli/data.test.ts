@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -33,6 +33,32 @@ describe('hrm data', () => {
         { split: 'train', rows: 120, nBad: 0 },
         { split: 'test', rows: 20 },
       ],
+    });
+  });
+
+  it('makes the directories above, and finds a split without its dataset.json', async () => {
+    const out = path.join(dir, 'new/deep/');
+    const made = await runCli([
+      'data',
+      'sudoku',
+      '--out',
+      out,
+      '--box',
+      '2x2',
+      '--train',
+      '8',
+      '--test',
+      '4',
+      '--blanks',
+      '6-8',
+    ]);
+    expect(made).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(readdirSync(path.join(dir, 'new'))).toEqual(['deep']);
+    rmSync(path.join(out, 'train/dataset.json'));
+    const checked = await runCli(['data', 'verify', out]);
+    expect(checked).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringContaining('train: must hold dataset.json beside') as unknown,
     });
   });
 

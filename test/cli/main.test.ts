@@ -30,6 +30,10 @@ describe('hrm', () => {
     [['doctr'], 'hrm: unknown command; did you mean "doctor"?\n'],
     [['doctor', '--jsn'], 'hrm: unknown argument "jsn"; did you mean --json?\n'],
     [['doctor', 'x'], /^hrm: unknown argument "x"; hrm --help .*\n$/],
+    [['train', '--set'], 'hrm: --set: a value must follow, got none\n'],
+    [['data', 'arc', '--input', '--out', 'x'], 'hrm: --input: a value must follow, got none\n'],
+    [['data', 'sudoku', '--out', '/nowhere/x', '--seed', ''], 'hrm: --seed: must be a number, got ""\n'],
+    [['train', '--config', '/dev/zero'], 'hrm: --config /dev/zero: must be a regular file\n'],
   ])('refuses %j with exit code 2 and one line', async (args, message) => {
     const { exitCode, stdout, stderr } = await runCli(args);
     expect(stderr).toMatch(message);

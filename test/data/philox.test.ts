@@ -106,6 +106,12 @@ describe('Philox', () => {
     expect(chiOrders).toBeLessThan(20.5);
   });
 
+  it('shuffles no array with holes, which it would fill', () => {
+    expect(() => new Philox(1).shuffle(new Array<number>(2 ** 32 - 1))).toThrow(
+      /items must have no holes, got none at 0/,
+    );
+  });
+
   it('chooses distinct values in uniform order', () => {
     fc.assert(
       fc.property(fc.nat(99), fc.nat(60), fc.nat(60), (seed, n, k) => {

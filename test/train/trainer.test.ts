@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, realpathSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { noGrad } from '../../ts/autograd/no_grad';
@@ -20,6 +20,7 @@ import { parseConfig, type ConfigValues } from '../../ts/train/config';
 import { loadModel } from '../../ts/train/load_model';
 import { TrainStep } from '../../ts/train/step';
 import { train, type RunStart, type TrainOptions, type TrainResult } from '../../ts/train/train';
+import { runCli } from '../support/run_cli';
 import { tinyModel } from '../support/tiny_model';
 import { tinyRun, withDirectory } from '../support/tiny_run';
 
@@ -213,6 +214,36 @@ describe('train', () => {
         expect(metricsOf(out)).toBe(metricsOf(whole));
         expect(Buffer.compare(weightsOf(out), weightsOf(whole))).toBe(0);
       });
+    });
+  });
+
+  it('passes over a damaged checkpoint, aloud, and refuses to begin anew where all are damaged', async () => {
+    await withDirectory(async (out) => {
+      await run({ out }, { train: { steps: 4, checkpointEverySteps: 2 } });
+      const checkpoints = path.join(out, 'checkpoints');
+      const damage = (name: string): void => {
+        const file = path.join(checkpoints, name, 'model.safetensors');
+        const bytes = readFileSync(file);
+        bytes[bytes.length - 1]! ^= 1;
+        writeFileSync(file, bytes);
+      };
+      damage('step-00000004');
+      expect(loadModel(out)).toMatchObject({
+        step: 2,
+        rejected: [{ path: expect.stringContaining('00000004') as unknown }],
+      });
+      const judged = await runCli(['eval', out, '--puzzles', '2']);
+      expect(judged).toMatchObject({
+        exitCode: 0,
+        stderr: expect.stringMatching(/^passed over .*step-00000004: /) as unknown,
+      });
+      damage('step-00000002');
+      const before = metricsOf(out);
+      await expect(train({ out, resume: true })).rejects.toThrow(
+        /resume: .* has no good checkpoint; .*00000004.*00000002/,
+      );
+      expect(metricsOf(out)).toBe(before);
+      expect(readdirSync(checkpoints).sort()).toEqual(['step-00000002', 'step-00000004']);
     });
   });
 

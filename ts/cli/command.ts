@@ -25,30 +25,38 @@ export interface CommandSpec<T> {
 }
 
 // yargs makes `--steps abc` NaN and `--seed 1 --seed 2` an array; neither is what the command declared.
-function checkScalars(args: Readonly<Record<string, unknown>>, lists: ReadonlySet<string>): void {
+function checkScalars(
+  args: Readonly<Record<string, unknown>>,
+  lists: ReadonlySet<string>,
+  numbers: readonly string[],
+): void {
+  // And `--seed ""`, as an unset variable of a shell gives it, 0.
+  const empty = numbers.find((name) => typeof args[name] === 'number' && givenText(name)?.trim() === '');
+  if (empty !== undefined) throw new ConfigError(`--${empty}: must be a number, got "${givenText(empty)}"`);
   for (const [name, value] of Object.entries(args)) {
     if (name === '_' || lists.has(name)) continue;
     if (Array.isArray(value))
       throw new ConfigError(`--${name}: must be given once, got ${value.map(String).join(' and ')}`);
-    if (Number.isNaN(value)) throw new ConfigError(`--${name}: must be a number, got "${givenText(name)}"`);
+    if (Number.isNaN(value)) throw new ConfigError(`--${name}: must be a number, got "${givenText(name) ?? ''}"`);
   }
 }
 
 /** The text after a flag; yargs keeps only what it made of it. */
-function givenText(name: string): string {
+function givenText(name: string): string | undefined {
   const { argv } = process;
   const at = argv.findIndex((text) => text === `--${name}` || text.startsWith(`--${name}=`));
-  return at < 0 ? '' : argv[at] === `--${name}` ? (argv[at + 1] ?? '') : argv[at]!.slice(name.length + 3);
+  return at < 0 ? undefined : argv[at] === `--${name}` ? (argv[at + 1] ?? '') : argv[at]!.slice(name.length + 3);
 }
 
 interface DeclaredOptions {
-  getOptions: () => { array: string[] };
+  getOptions: () => { array: string[]; number: string[] };
 }
 
 export function defineCommand<T>(spec: CommandSpec<T>): Command {
   return {
     register: (parser, exit) => {
       let lists: ReadonlySet<string> = new Set();
+      let numbers: readonly string[] = [];
       parser.command(
         spec.command,
         spec.describe,
@@ -56,14 +64,15 @@ export function defineCommand<T>(spec: CommandSpec<T>): Command {
           const built = spec.options(base);
           for (const [line, about] of spec.examples) built.example(line, about);
           // yargs gives --train-on as trainOn too.
-          const { array } = (built as unknown as DeclaredOptions).getOptions();
+          const { array, number } = (built as unknown as DeclaredOptions).getOptions();
+          numbers = number;
           lists = new Set(
             array.flatMap((name) => [name, name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())]),
           );
           return built;
         },
         async (args: ArgumentsCamelCase<T>) => {
-          checkScalars(args, lists);
+          checkScalars(args, lists, numbers);
           exit(await spec.run(args));
         },
       );

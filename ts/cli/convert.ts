@@ -5,12 +5,12 @@ import { show } from '../hrm/config_error';
 import { countParameters, type ModelConfig, type ModelSettings } from '../hrm/config';
 import { configFileLayer } from '../train/config_file';
 import { type ConfigLayer, mergeLayers } from '../train/config';
-import { loadModel } from '../train/load_model';
 import { loadOfficial, PUZZLE_EMB, type PuzzleEmb, saveOfficial, SAVED_DTYPES } from '../train/official';
 import { importOfficial } from '../train/official_run';
 import { overridesLayer } from '../train/overrides';
 import { presetLayer } from '../train/presets';
 import { defineCommand, EXIT_OK } from './command';
+import { openModel } from './open_model';
 
 /** Whether the path is that of a run or checkpoint of ours. @throws FileError */
 function isDirectory(source: string): boolean {
@@ -60,7 +60,7 @@ interface Written {
 }
 
 function runToFile(source: string, averaged: boolean, { out, dtype, prefix }: Written): void {
-  const { model, step, isAveraged, path } = loadModel(source, { averaged });
+  const { model, step, isAveraged, path } = openModel(source, { averaged });
   saveOfficial(model, out, { dtype: dtype ?? 'float32', prefix: prefix ?? '' });
   process.stdout.write(
     `wrote ${out}: ${path}, step ${step}${isAveraged ? ', averaged weights' : ''}; ${modelText(model.config)}\n`,

@@ -46,6 +46,8 @@ function usageError(message: string | null, parser: Argv): ConfigError {
       near === undefined ? 'hrm --help and hrm <command> --help list what there is' : `did you mean --${near}?`;
     return new ConfigError(`unknown argument "${unknown}"; ${hint}`);
   }
+  const bare = /^Not enough arguments following: (.+)$/.exec(message ?? '')?.[1];
+  if (bare !== undefined) return new ConfigError(`--${bare}: a value must follow, got none`);
   const meant = /^Did you mean (.+)\?$/.exec(message ?? '')?.[1];
   if (meant !== undefined) return new ConfigError(`unknown command; did you mean "${meant}"?`);
   return new ConfigError(message ?? 'the command line is not understood; see hrm --help');
@@ -79,7 +81,9 @@ export async function main(argv: readonly string[]): Promise<number> {
       .wrap(Math.min(110, parser.terminalWidth()))
       .exitProcess(false)
       .fail((message: string | null, error: Error | undefined) => {
-        throw error ?? usageError(message, parser);
+        // yargs throws what it finds while it reads the line, such as an option without its value.
+        if (error === undefined || error.name === 'YError') throw usageError(message ?? error!.message, parser);
+        throw error;
       });
     for (const command of commands) command.register(parser, (code) => (exitCode = code));
     await parser.parseAsync();

@@ -3,9 +3,10 @@ import type { PuzzleDataset } from '../data/dataset';
 import { ConfigError } from '../error';
 import { parseJson } from '../io/strict_json';
 import { checkLayer, parseConfig, type RunConfig, serializeConfig } from '../train/config';
-import { loadModel, type LoadedModel } from '../train/load_model';
+import type { LoadedModel } from '../train/load_model';
 import { overridesLayer, parseOverride } from '../train/overrides';
 import { openRunData, type RunData } from '../train/run_data';
+import { openModel } from './open_model';
 
 export interface SplitChoice {
   /** Directory of a run or a checkpoint. */
@@ -42,7 +43,7 @@ export async function openSplit(
   signal: AbortSignal,
 ): Promise<{ loaded: LoadedModel; data: RunData; dataset: PuzzleDataset }> {
   requireDataOnly(set);
-  const loaded = loadModel(checkpoint, { averaged: !raw });
+  const loaded = openModel(checkpoint, { averaged: !raw });
   const data = await openRunData(withData(loaded.config, set), {
     // The puzzles that it was trained with were proved then.
     ...(set.length === 0 ? { unique: false } : {}),

@@ -1,9 +1,10 @@
 /** `hrm solve`: lets a trained model solve puzzles and shows each segment. */
 import { readFileSync } from 'node:fs';
 import { ArgumentError, ConfigError } from '../error';
-import { loadModel } from '../train/load_model';
+import { readWholeFile } from '../io/files';
 import type { TaskSolution } from '../train/solve_task';
 import { defineCommand, EXIT_FAILURE, EXIT_OK, interruptible, takeTurn } from './command';
+import { openModel } from './open_model';
 import { rateText } from './run_report';
 import { solveViews } from './solve_view';
 
@@ -39,9 +40,10 @@ export const solve = defineCommand({
     if (!Number.isSafeInteger(batch) || batch < 1) {
       throw new ConfigError(`--batch: must be a positive integer, got ${batch}`);
     }
-    const text = puzzle ?? readFileSync(file === '-' ? 0 : file!, 'utf8');
+    const text =
+      puzzle ?? (file === '-' ? readFileSync(0, 'utf8') : Buffer.from(readWholeFile('solve', file!)).toString('utf8'));
     return interruptible(async (signal) => {
-      const loaded = loadModel(checkpoint, { averaged: !raw });
+      const loaded = openModel(checkpoint, { averaged: !raw });
       const view = solveViews[loaded.task ?? 'sudoku'];
       const options = { adaptive, initialStates: states, statesSeed, ...(segments === undefined ? {} : { segments }) };
       const puzzles = view.puzzles(loaded, text, puzzle === undefined ? `--file ${file}` : 'solve');

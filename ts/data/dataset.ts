@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { ArgumentError, FormatError } from '../error';
 import { IGNORE_LABEL } from '../tensor/ignore_label';
@@ -83,6 +83,24 @@ export function readSplit<T extends PuzzleIndices>(
     );
   }
   return { metadata, sets };
+}
+
+/**
+ * The splits of a directory in the official layout; none where it is something else.
+ * @throws FormatError where a split's folder has files but no dataset.json
+ */
+export function splitsOf(op: string, directory: string): Split[] {
+  if (onFile(op, directory, 'read', () => statSync(directory, { throwIfNoEntry: false }))?.isDirectory() !== true)
+    return [];
+  return (['train', 'test'] as const).filter((split) => {
+    const folder = path.join(directory, split);
+    const stat = onFile(op, folder, 'read', () => statSync(folder, { throwIfNoEntry: false }));
+    if (stat?.isDirectory() !== true) return false;
+    if (existsSync(path.join(folder, 'dataset.json'))) return true;
+    const files = onFile(op, folder, 'list', () => readdirSync(folder));
+    if (!files.some((name) => name.endsWith('.npy'))) return false;
+    throw new FormatError(`${op}: ${folder}: must hold dataset.json beside its npy files, got none`);
+  });
 }
 
 /** Names of the puzzle identifiers from `<dir>/identifiers.json`, null when there is no such file. */

@@ -44,7 +44,8 @@ export function parseMetadata(bytes: Uint8Array, file: string): DatasetMetadata 
   const vocabSize = integer('vocab_size', 1, MAX_INT32);
   const numPuzzleIdentifiers = integer('num_puzzle_identifiers', 1, MAX_INT32);
   const mean = json['mean_puzzle_examples'];
-  if (typeof mean !== 'number' || !(mean > 0)) return refuse('mean_puzzle_examples', 'a number over 0', mean);
+  if (typeof mean !== 'number' || !(mean > 0 && mean <= MAX_INT32))
+    return refuse('mean_puzzle_examples', `a number over 0, at most ${MAX_INT32}`, mean);
   const sets = json['sets'];
   if (!Array.isArray(sets) || sets.length === 0 || sets.length > MAX_SETS) {
     return refuse('sets', `a list of 1 to ${MAX_SETS} names`, sets);

@@ -174,6 +174,11 @@ export class Philox {
       if (!Array.isArray(items) && !ArrayBuffer.isView(items)) {
         throw new ArgumentError(`Philox.shuffle: items must be an array or a typed array, got ${describe(items)}`);
       }
+      // Moving holes about would fill them: an array of length 2^32 - 1 with nothing in it takes all memory.
+      for (let i = 0; i < items.length; i++) {
+        if (i in items) continue;
+        throw new ArgumentError(`Philox.shuffle: items must have no holes, got none at ${i} of ${items.length}`);
+      }
       return this.#shuffled(items);
     });
   }

@@ -103,9 +103,13 @@ export function expectation(issue: z.core.$ZodIssue): string {
  * @throws ConfigError
  */
 export function parseStrict<T>(schema: z.ZodType<T>, value: unknown, where: string, known: readonly string[]): T {
-  const result = readArgument(where, 'the value', () => schema.safeParse(value));
-  if (result.success) return result.data;
-  const issue = result.error.issues[0]!;
+  // The error looks at the value too, when it is first asked for.
+  const result = readArgument(where, 'the value', () => {
+    const { success, data, error } = schema.safeParse(value);
+    return success ? { data } : { issue: error.issues[0]! };
+  });
+  if (result.issue === undefined) return result.data;
+  const { issue } = result;
   const path = issue.path.map(String).join('.');
   if (issue.code === 'unrecognized_keys') {
     const key = [...issue.path.map(String), issue.keys[0]!].join('.');

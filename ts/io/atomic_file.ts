@@ -3,7 +3,7 @@ import * as fs from 'node:fs';
 import path from 'node:path';
 import { FileError } from '../error';
 import { requirePath } from './arguments';
-import { type FileContent, onFile, requireContent, syncDirectory, writeSyncedFile } from './files';
+import { type FileContent, makeDirectory, onFile, requireContent, syncDirectory, writeSyncedFile } from './files';
 
 /**
  * Replaces a file so that whoever reads it, at any instant and after any crash, finds the old content or the new, whole:
@@ -39,6 +39,7 @@ export function createFileAtomic(file: string, content: FileContent): void {
   // Before the work too: it may take long.
   refuseExisting();
   const checked = requireContent(op, 'content', content);
+  makeDirectory(op, path.dirname(target));
   const aside = temporaryName(target);
   try {
     writeSyncedFile(op, aside, checked);
@@ -57,15 +58,16 @@ export function createFileAtomic(file: string, content: FileContent): void {
  * @throws FileError where the system refuses or `directory` exists; what `fill` throws; nothing is left behind then
  */
 export function makeDirectoryAtomic(op: string, directory: string, fill: (aside: string) => void): void {
-  const aside = beginDirectory(op, directory);
+  const target = withoutSlash(directory);
+  const aside = beginDirectory(op, target);
   try {
     fill(aside);
-    commitDirectory(op, aside, directory);
+    commitDirectory(op, aside, target);
   } catch (error) {
     dropDirectory(op, aside);
     throw error;
   }
-  syncDirectory(op, path.dirname(directory));
+  syncDirectory(op, path.dirname(target));
 }
 
 /** {@link makeDirectoryAtomic} for a `fill` that lets other work in between. */
@@ -74,18 +76,23 @@ export async function makeDirectoryAtomicAsync(
   directory: string,
   fill: (aside: string) => Promise<void>,
 ): Promise<void> {
-  const aside = beginDirectory(op, directory);
+  const target = withoutSlash(directory);
+  const aside = beginDirectory(op, target);
   try {
     await fill(aside);
-    commitDirectory(op, aside, directory);
+    commitDirectory(op, aside, target);
   } catch (error) {
     dropDirectory(op, aside);
     throw error;
   }
-  syncDirectory(op, path.dirname(directory));
+  syncDirectory(op, path.dirname(target));
 }
 
+/** `data/maze/` as `data/maze`: what is made aside stands beside it, not in it. */
+const withoutSlash = (directory: string): string => directory.replace(/(?<=.)[/\\]+$/, '');
+
 function beginDirectory(op: string, directory: string): string {
+  makeDirectory(op, path.dirname(directory));
   const aside = temporaryName(directory);
   onFile(op, aside, 'create', () => fs.mkdirSync(aside));
   return aside;

@@ -1,6 +1,6 @@
 /** Configuration files: JSON with the groups and keys of `RunConfig`, all optional. */
-import { readFileSync } from 'node:fs';
-import { ConfigError, FormatError } from '../error';
+import { ConfigError, FileError, FormatError } from '../error';
+import { readWholeFile } from '../io/files';
 import { parseJson } from '../io/strict_json';
 import { checkLayer, parseConfig, type ConfigLayer, type RunConfig } from './config';
 
@@ -11,10 +11,10 @@ import { checkLayer, parseConfig, type ConfigLayer, type RunConfig } from './con
 export function configFileLayer(file: string): ConfigLayer {
   let bytes: Uint8Array;
   try {
-    bytes = readFileSync(file);
+    bytes = readWholeFile('--config', file);
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new ConfigError(`--config ${file}: the file must be readable, got ${code ?? 'an error'}`, { cause });
+    if (!(cause instanceof FileError)) throw cause;
+    throw new ConfigError(cause.message.replace(/^--config: /, '--config '), { cause });
   }
   let values: unknown;
   try {

@@ -27,6 +27,8 @@ export interface LoadedModel {
   readonly step: number;
   /** The checkpoint's directory. */
   readonly path: string;
+  /** Newer checkpoints that were passed over because they are damaged. */
+  readonly rejected: readonly { readonly path: string; readonly reason: string }[];
   /** Whether the weights are the averaged ones. */
   readonly isAveraged: boolean;
   /** What it was trained on, as far as the engine knows the task. */
@@ -40,11 +42,12 @@ export interface LoadedModel {
  * `checkpoints`.
  * @throws FileError where there is none, FormatError where it is damaged
  */
-export function findCheckpoint(directory: string): Checkpoint {
-  if (existsSync(path.join(directory, 'manifest.json'))) return verifyCheckpoint(directory);
+function findCheckpoint(directory: string): { checkpoint: Checkpoint; rejected: LoadedModel['rejected'] } {
+  if (existsSync(path.join(directory, 'manifest.json')))
+    return { checkpoint: verifyCheckpoint(directory), rejected: [] };
   for (const root of [path.join(directory, CHECKPOINTS_DIR), directory]) {
     const { checkpoint, rejected } = new CheckpointStore(root).latest();
-    if (checkpoint !== null) return checkpoint;
+    if (checkpoint !== null) return { checkpoint, rejected };
     if (rejected.length > 0) throw new FormatError(`loadModel: ${root} has no good checkpoint; ${rejected[0]!.reason}`);
   }
   throw new FileError(
@@ -59,7 +62,7 @@ export function findCheckpoint(directory: string): Checkpoint {
  */
 export function loadModel(directory: string, options: { readonly averaged?: boolean } = {}): LoadedModel {
   const { averaged } = readOptions('loadModel', options, ['averaged']);
-  const checkpoint = findCheckpoint(requirePath('loadModel', 'directory', directory));
+  const { checkpoint, rejected } = findCheckpoint(requirePath('loadModel', 'directory', directory));
   const config = checkpointConfig(checkpoint);
   const model = new Hrm(modelConfigOf(checkpoint), new Generator(0));
   const isAveraged = averaged !== false && checkpoint.files.has(EMA_FILE);
@@ -73,7 +76,7 @@ export function loadModel(directory: string, options: { readonly averaged?: bool
   const { data } = config;
   const task = kindOf(data).task ?? taskOfShape(model.config);
   const geometry = 'boxRows' in data ? geometryOf(data.boxRows, data.boxCols) : undefined;
-  return { model, config, step: checkpoint.step, path: checkpoint.path, isAveraged, task, geometry };
+  return { model, config, step: checkpoint.step, path: checkpoint.path, rejected, isAveraged, task, geometry };
 }
 
 function modelConfigOf(checkpoint: Checkpoint): ModelConfig {

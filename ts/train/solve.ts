@@ -74,22 +74,22 @@ export function solve<T extends TaskName = 'sudoku'>(
   if (typeof task !== 'string' || !Object.hasOwn(tasks, task)) {
     throw new ArgumentError(`solve: task must be one of ${Object.keys(tasks).join(', ')}, got ${describe(task)}`);
   }
-  if (!Number.isSafeInteger(segments) || segments < 1) {
-    throw new ArgumentError(`solve: segments must be a positive integer, got ${describe(segments)}`);
-  }
+  requireInteger('solve', 'segments', segments, 1, MAX_SEGMENTS);
+  if (typeof adaptive !== 'boolean')
+    throw new ArgumentError(`solve: adaptive must be true or false, got ${describe(adaptive)}`);
   requireInitialStates('solve', initialStates, model);
   requireInteger('solve', 'statesSeed', statesSeed, 0);
   requireInteger('solve', 'batchSize', batchSize, 1);
   const plugged: SolveTask<Solutions[T]> = tasks[task];
   const isOne = typeof puzzle === 'string' || ArrayBuffer.isView(puzzle);
   const posed = isOne
-    ? [plugged.pose(config, puzzle as string | Uint8Array, given, 'solve')]
+    ? [plugged.pose(config, puzzle, given, 'solve')]
     : readArray('solve', 'puzzle', puzzle, 'text, a Uint8Array or an array of these').map((each, i) =>
         plugged.pose(config, each as string | Uint8Array, given, `solve: puzzles[${i}]`),
       );
   const runner = new SegmentRunner(model, !adaptive);
-  const run: Run = { segments, adaptive: Boolean(adaptive), initialStates, statesSeed, runner };
   try {
+    const run: Run = { segments, adaptive, initialStates, statesSeed, runner };
     const solutions: Solutions[T][] = [];
     for (let first = 0; first < posed.length; first += batchSize) {
       solutions.push(...solveBatch(model, posed.slice(first, first + batchSize), run));
@@ -99,6 +99,9 @@ export function solve<T extends TaskName = 'sudoku'>(
     runner.dispose();
   }
 }
+
+/** Every segment of a puzzle is kept, and nothing interrupts them. */
+const MAX_SEGMENTS = 1024;
 
 interface Run extends Required<Pick<SolveOptions, 'segments' | 'adaptive' | 'initialStates' | 'statesSeed'>> {
   readonly runner: SegmentRunner;

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { requireCallback } from '../data/check';
-import { ConfigError } from '../error';
+import { ConfigError, FormatError } from '../error';
 import type { Hrm } from '../hrm/model';
 import { type Checkpoint, CheckpointStore } from '../io/checkpoint_store';
 import { requirePath } from '../io/arguments';
@@ -124,6 +124,10 @@ function resolveRun(options: TrainOptions): ResolvedRun {
   }
   if (out === undefined) throw new ConfigError('train: resume needs out, the directory of the run');
   const { checkpoint, rejected } = new CheckpointStore(path.join(out, CHECKPOINTS_DIR)).latest();
+  if (checkpoint === null && rejected.length > 0) {
+    // Beginning anew would write over the run that these checkpoints are of.
+    throw new FormatError(`resume: ${out} has no good checkpoint; ${rejected.map(({ reason }) => reason).join('; ')}`);
+  }
   const saved = checkpoint === null ? startedConfig(out) : checkpointConfig(checkpoint);
   const base = preset === undefined ? [checkLayer('the saved run', JSON.parse(serializeConfig(saved)))] : [];
   const config = parseConfig([...base, ...given]);

@@ -1,6 +1,4 @@
-import { existsSync } from 'node:fs';
-import path from 'node:path';
-import type { Split } from '../dataset';
+import { type Split, splitsOf } from '../dataset';
 import type { ExampleSet } from '../sampler';
 import { openDataset, type StoredDataset } from '../stored';
 import type { BadRow } from '../csv';
@@ -31,7 +29,7 @@ export async function verifyArcFolder(
   directory: string,
   { onProgress, signal }: ArcVerifyOptions = {},
 ): Promise<VerifyReport | undefined> {
-  const names = (['train', 'test'] as const).filter((split) => existsSync(path.join(directory, split, 'dataset.json')));
+  const names = splitsOf('verifyArcFolder', directory);
   if (names.length === 0) return undefined;
   const reports: SplitReport[] = [];
   const originals: (readonly ArcPair[])[] = [];

@@ -53,7 +53,7 @@ export function dihedralImage(maze: MazeGrid, id: number): MazeGrid {
 
 /** The id of the symmetry that undoes another. @throws ArgumentError */
 export function dihedralInverse(id: number): number {
-  const inverse = INVERSES[id];
-  if (inverse !== undefined && typeof id === 'number') return inverse;
+  const inverse = typeof id === 'number' ? INVERSES[id] : undefined;
+  if (inverse !== undefined) return inverse;
   throw new ArgumentError(`dihedralInverse: id must be an integer in [0, 7], got ${describe(id)}`);
 }

@@ -7,7 +7,7 @@ import { onFile, readWholeFile } from '../../io/files';
 import { requireSignal } from '../../tensor/arguments';
 import { readOptions, requireCallback } from '../check';
 import { readCsv, type BadRow } from '../csv';
-import { loadDataset, type PuzzleDataset, type PuzzleSet, type Split } from '../dataset';
+import { loadDataset, type PuzzleDataset, type PuzzleSet, type Split, splitsOf } from '../dataset';
 import { parseMetadata } from '../metadata';
 import { examineMaze, importMazeCsv } from './csv';
 import { countOf, MAZE_VOCAB_SIZE, mazeSizeOf, PATH, WALL, type MazeGrid } from './grid';
@@ -76,7 +76,7 @@ interface Rows {
  */
 export async function isMazeData(target: string): Promise<boolean> {
   const place = requirePath('isMazeData', 'target', target);
-  const split = SPLITS.find((name) => existsSync(path.join(place, name, 'dataset.json')));
+  const [split] = splitsOf('isMazeData', place);
   if (split !== undefined) {
     const file = path.join(place, split, 'dataset.json');
     const metadata = parseMetadata(readWholeFile('isMazeData', file), file);
@@ -124,7 +124,7 @@ export async function verifyMazeData(target: string, options: MazeVerifyOptions 
     onProgress?.(split, rows);
     signal?.throwIfAborted();
   };
-  const splits = SPLITS.filter((split) => existsSync(path.join(place, split, 'dataset.json')));
+  const splits = splitsOf(op, place);
   const sources = splits.length > 0 ? splits.map((split) => datasetRows(place, split)) : await csvRows(place, onTurn);
   const [first] = sources;
   if (first === undefined) {

@@ -7,7 +7,7 @@ import { requireSignal } from '../../tensor/arguments';
 import { verifyArcFolder } from '../arc/verify';
 import { readOptions, requireCallback } from '../check';
 import type { BadRow } from '../csv';
-import { loadDataset, type PuzzleDataset, type Split } from '../dataset';
+import { loadDataset, type PuzzleDataset, type Split, splitsOf } from '../dataset';
 import { examineRow, importSudokuCsv, type ImportResult } from './csv';
 import { findEquivalence, symmetryInvariant } from './equivalence';
 import { blanksOf } from './generate';
@@ -131,9 +131,7 @@ export async function verifyData(target: string, options: VerifyOptions = {}): P
 }
 
 function loadSplits(place: string): { split: Split; dataset: PuzzleDataset }[] {
-  return (['train', 'test'] as const)
-    .filter((split) => existsSync(path.join(place, split, 'dataset.json')))
-    .map((split) => ({ split, dataset: loadDataset(place, split) }));
+  return splitsOf('verifyData', place).map((split) => ({ split, dataset: loadDataset(place, split) }));
 }
 
 /** The geometry of a dataset that has the shape of ours for Sudoku; undefined for anything else. */
