@@ -1,5 +1,6 @@
 /** `capture` has one contract on every device; `npm run test:simt` runs this where there are graphs. */
 import { describe, expect, it } from '@jest/globals';
+import { inspect } from 'node:util';
 import {
   add,
   add_,
@@ -21,6 +22,7 @@ import {
   mul,
   noGrad,
   ones,
+  OutOfMemoryError,
   rand,
   ShapeError,
   sum,
@@ -168,25 +170,56 @@ eachDevice('capture', (device) => {
 
   it('goes on after fn threw', () => {
     const x = on([1]);
-    let mode: 'fine' | 'shape' | 'own' = 'fine';
+    const errors = { shape: ShapeError, memory: OutOfMemoryError, own: RangeError };
+    let mode: 'fine' | keyof typeof errors = 'own';
     const escaped: Tensor[] = [];
     const step = capture(() => {
       const y = mul(x, 2);
       escaped.push(keep(add(x, 1)));
       if (mode === 'shape') add(y, zeros([3, 2], { device }).reshape([5]));
+      if (mode === 'memory') zeros([2 ** 46], { device });
       if (mode === 'own') throw new RangeError('own');
       return y;
     });
+    // A first call that ends early has made nothing once and for all.
+    expect(() => step()).toThrow(RangeError);
+    mode = 'fine';
     expect(numbers(step())).toEqual([2]);
-    for (mode of ['shape', 'own'] as const) expect(() => step()).toThrow(mode === 'shape' ? ShapeError : RangeError);
+    for (mode of ['shape', 'memory', 'own'] as const) expect(() => step()).toThrow(errors[mode]);
     // What was made while nothing ran holds nothing.
-    expect(escaped.map((t) => t.isDisposed)).toEqual([false, isRecorded, isRecorded]);
+    expect(escaped.map((t) => t.isDisposed)).toEqual([false, false, isRecorded, isRecorded, isRecorded]);
     mode = 'fine';
     for (let i = 2; i < 5; ++i) {
       copy_(x, tensor([i]));
       expect(numbers(step())).toEqual([2 * i]);
     }
     expect(numbers(add(x, 1))).toEqual([5]);
+    step.dispose();
+  });
+
+  it('is made again of the same function', () => {
+    const x = on([1]);
+    const double = (): Tensor => mul(x, 2);
+    for (let i = 1; i <= 3; ++i) {
+      using step = capture(double);
+      copy_(x, tensor([i]));
+      expect([1, 2, 3].map(() => numbers(step()))).toEqual([[2 * i], [2 * i], [2 * i]]);
+    }
+    expect(numbers(double())).toEqual([6]);
+  });
+
+  it('waits for nobody who reads meanwhile, and gives him what was there', async () => {
+    const x = on([1]);
+    const step = capture(() => {
+      add_(x, 1);
+      return mul(x, 10);
+    });
+    const seen: Promise<ArrayLike<number>>[] = [];
+    for (let i = 0; i < 4; ++i) {
+      seen.push(x.data());
+      seen.push(step().data());
+    }
+    expect((await Promise.all(seen)).map((values) => values[0])).toEqual([1, 20, 2, 30, 3, 40, 4, 50]);
     step.dispose();
   });
 
@@ -317,11 +350,14 @@ const recorded = addon().gpu().name;
     ['item', (x) => x.item()],
     ['dataSync', (x) => x.dataSync()],
     ['toString', (x) => x.toString()],
+    ['inspect', (x) => inspect(x)],
     ['to', (x) => x.to('cpu')],
     ['copy_', (x) => copy_(x, tensor([1]))],
     ['tensor', () => tensor([1], { device })],
     ['synchronize', () => synchronize(device)],
     ['Generator', (_, generator) => generator.seed(3)],
+    ['Generator.save', (_, generator) => generator.save()],
+    ['Generator.load', (_, generator) => generator.load({ seed: [1, 2], counter: [3, 4] })],
   ])('refuses the host: %s', (name, touch) => {
     const [x, generator] = [tensor([4], { device }), new Generator(1, { device })];
     let touches = true;

@@ -3,6 +3,10 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, it } from '@jest/globals';
 import type { Device } from '../../ts/index';
+import { ShapeError } from '../../ts/error';
+import type { ModelSettings } from '../../ts/hrm/config';
+import type { Hrm } from '../../ts/hrm/model';
+import { full, tensor } from '../../ts/tensor/create';
 import { sudokuDataset, sudokuSampler } from '../../ts/data/sudoku/source';
 import { generateSudoku } from '../../ts/data/sudoku/generate';
 import { geometryOf } from '../../ts/data/sudoku/geometry';
@@ -16,10 +20,11 @@ import { tidy } from '../../ts/tensor/scope';
 import type { Tensor } from '../../ts/tensor/tensor';
 import { carryTensors } from '../../ts/train/carry';
 import { parseConfig } from '../../ts/train/config';
-import { evaluate } from '../../ts/train/evaluate';
+import { type Answers, evaluate, type EvaluateOptions } from '../../ts/train/evaluate';
 import { loadModel } from '../../ts/train/load_model';
 import { SegmentRunner } from '../../ts/train/segment_runner';
-import { runSegments } from '../../ts/train/segments';
+import { batchSegments, runSegments, segmentAnswers, unlabelledBatch } from '../../ts/train/segments';
+import { solve } from '../../ts/train/solve';
 import { batchTensors, TrainStep } from '../../ts/train/step';
 import { train } from '../../ts/train/train';
 import { eachDevice } from '../support/devices';
@@ -32,16 +37,33 @@ const { optim } = parseConfig([{ source: 'test', values: tinyRun }]);
 const model = { puzzleEmbNdim: 16, haltMaxSteps: 3 };
 type ForwardDtype = 'float32' | 'bfloat16';
 
+function stepOf(hrm: Hrm, graph = true): TrainStep {
+  const generator = new Generator(4, { device: hrm.device });
+  return new TrainStep(hrm, { optim, totalSteps: 20, batchSize: BATCH, generator, graph });
+}
+
+function samplerOf(batchSize: number, seed: number) {
+  return sudokuSampler(set, { augmentations: 0, seed: 0 }, { batchSize, seed, epochsPerInterval: 99 });
+}
+
+/** Some rows halt early, some do not. */
+function undecided(settings: Partial<ModelSettings>, device: Device): Hrm {
+  const hrm = tinyModel(settings);
+  const state = hrm.stateDict();
+  const weight = Float32Array.from({ length: 32 }, (_, i) => Math.sin(i * i));
+  noGrad(() => {
+    copy_(state.get('q_head.bias')!, tensor([0, 0]));
+    copy_(state.get('q_head.weight')!, tensor(weight, { shape: [2, 16] }));
+  });
+  return hrm.to(device);
+}
+
 /** Everything that eight steps leave behind, the last four from a carry of their own. */
 function trained(device: Device, graph: boolean, forwardDtype: ForwardDtype) {
   const hrm = tinyModel({ ...model, forwardDtype }).to(device);
-  const generator = new Generator(4, { device });
-  const training = new TrainStep(hrm, { optim, totalSteps: 20, batchSize: BATCH, generator, graph });
-  const batches = sudokuSampler(
-    set,
-    { augmentations: 0, seed: 0 },
-    { batchSize: BATCH, seed: 1, epochsPerInterval: 99 },
-  );
+  const training = stepOf(hrm, graph);
+  const { generator } = training.options;
+  const batches = samplerOf(BATCH, 1);
   const reports = [];
   const halted: unknown[] = [];
   for (let step = 1; step <= 8; ++step) {
@@ -96,7 +118,8 @@ eachDevice('graphs in training', (device) => {
     const config = {
       ...tinyRun,
       train: { ...tinyRun.train, device, batchSize: BATCH, steps: 7, checkpointEverySteps: 4 },
-      eval: { everySteps: null, finalPuzzles: 0 },
+      // Averaged weights come and go between steps.
+      eval: { everySteps: 3, puzzles: 6, finalPuzzles: 0 },
     };
     await withDirectory(async (root) => {
       const [whole, parts, eager] = ['whole', 'parts', 'eager'].map((name) => path.join(root, name)) as [
@@ -124,23 +147,106 @@ eachDevice('graphs in training', (device) => {
       expect(files(eager)).toEqual(files(whole));
       const metrics = (dir: string) => readFileSync(path.join(dir, 'metrics.jsonl'), 'utf8');
       expect(metrics(parts)).toBe(metrics(whole));
+      expect(metrics(eager)).toBe(metrics(whole));
+      expect(metrics(whole)).toContain('eval');
     });
   });
 
-  it('evaluate as segment by segment, the smaller last batch too', async () => {
-    // Votes of a stablemax need float64, which accelerators have not.
-    const hrm = tinyModel({ ...model, lossType: 'softmax' }).to(device);
+  it('refuse a batch of another shape, and go on', () => {
+    const hrm = tinyModel(model).to(device);
+    const training = stepOf(hrm);
+    const batches = [4, 4, 3, 4].map((batchSize, i) => samplerOf(batchSize, i).next()!);
+    batches.forEach((batch, i) => {
+      if (i === 2) expect(() => training.run(3, batch)).toThrow(ShapeError);
+      else training.run(i + 1, batch);
+    });
+    expect(training.read(0).map(({ step }) => step)).toEqual([1, 2, 4]);
+    expect(training.counter.item()).toBe(3);
+    training.dispose();
+    hrm.dispose();
+  });
+
+  it('make no update of numbers that are not finite, and say so', () => {
+    const after = (graph: boolean): unknown => {
+      const hrm = tinyModel(model).to(device);
+      const training = stepOf(hrm, graph);
+      const sampler = samplerOf(BATCH, 1);
+      for (let step = 1; step <= 3; ++step) training.run(step, sampler.next()!);
+      const name = 'lm_head.weight';
+      const head = hrm.stateDict().get(name)!;
+      const whole = head.clone();
+      const states = (): unknown[] =>
+        [hrm, training.dense, training.ema!].map((owner) =>
+          [...owner.stateDict()].flatMap(([key, t]) => (key === name ? [] : [key, t.dataSync()])),
+        );
+      const before = states();
+      noGrad(() => copy_(head, full(head.shape, NaN)));
+      training.run(4, sampler.next()!);
+      expect(training.read(1).map(({ step }) => step)).toEqual([1, 2, 3]);
+      expect(() => training.read(0)).toThrow(/the weight lm_head.weight must be finite at step 4/);
+      expect(states()).toEqual(before);
+      noGrad(() => copy_(head, whole));
+      training.restoreCarry(undefined);
+      for (let step = 5; step <= 7; ++step) training.run(step, sampler.next()!);
+      const end = [training.read(0), states()];
+      training.dispose();
+      hrm.dispose();
+      return end;
+    };
+    expect(after(true)).toEqual(after(false));
+  });
+
+  it.each([
+    ['float32', 'stablemax'],
+    ['bfloat16', 'softmax'],
+  ] as const)('evaluate as segment by segment, the smaller last batch too: %s, %s', async (forwardDtype, lossType) => {
+    const hrm = undecided({ ...model, forwardDtype, lossType }, device);
     const dataset = sudokuDataset(set);
     const options = { batchSize: 6, segments: 4 };
-    const graph = await evaluate(hrm, dataset, options);
+    const answered = async (changes: EvaluateOptions) => {
+      const answers: Answers[] = [];
+      const result = await evaluate(hrm, dataset, { ...options, ...changes, onAnswers: (some) => answers.push(some) });
+      return { result, answers };
+    };
+    const graph = await answered({});
     // The weights are packed now.
     const live = liveBytes(device);
-    expect(await evaluate(hrm, dataset, options)).toEqual(graph);
-    expect(await evaluate(hrm, dataset, { ...options, graph: false })).toEqual(graph);
-    expect(graph.count).toBe(16);
-    const voting = { ...options, initialStates: 2 };
-    expect(await evaluate(hrm, dataset, { ...voting, graph: false })).toEqual(await evaluate(hrm, dataset, voting));
+    expect(await answered({})).toEqual(graph);
+    expect(await answered({ graph: false })).toEqual(graph);
+    expect(graph.result.count).toBe(16);
+    for (const changes of [{ initialStates: 2 }, { adaptive: true }, { initialStates: 2, adaptive: true }])
+      expect(await answered({ ...changes, graph: false })).toEqual(await answered(changes));
+    const { steps } = (await answered({ adaptive: true })).result;
+    expect(steps).toBeGreaterThan(1);
+    expect(steps).toBeLessThan(4);
     expect(liveBytes(device)).toBeLessThanOrEqual(live);
+    hrm.dispose();
+  });
+
+  it('solve as segment by segment', () => {
+    const hrm = undecided(model, device);
+    const puzzles = [0, 1, 2, 3, 4].map((i) => set.puzzle(i));
+    // The last batch is a smaller one.
+    const solved = solve(hrm, puzzles, { segments: 4, batchSize: 2 }).map(({ segments }) =>
+      segments.map(({ qHalt, halts }) => [qHalt, halts]),
+    );
+    const runner = new SegmentRunner(hrm, false);
+    const eager = [0, 2, 4].flatMap((first) =>
+      tidy(() => {
+        const batch = puzzles.slice(first, first + 2);
+        const rows = batch.map((puzzle) => ({
+          inputs: Int32Array.from(puzzle, (digit) => digit + 1),
+          puzzleIdentifier: 0,
+        }));
+        const seen = rows.map((): unknown[] => []);
+        for (const segment of batchSegments(hrm, unlabelledBatch(rows, hrm), { segments: 4, runner }))
+          segmentAnswers(hrm, segment).forEach(({ qHalt, halts }, row) => seen[row]!.push([qHalt, halts]));
+        return seen;
+      }),
+    );
+    runner.dispose();
+    expect(solved).toEqual(eager);
+    expect(new Set(solved.flat().map(String)).size).toBe(20);
     hrm.dispose();
   });
 
