@@ -17,8 +17,7 @@ namespace hrm::device {
 template <int kD_, int kWarps_, int kCols_, int kStages_> struct MmaHeadConfig {
   static constexpr int kD = kD_, kWarps = kWarps_, kCols = kCols_, kStages = kStages_;
   static constexpr int kRows = kWarps * 16, kThreads = kWarps * kWarp;
-  // Left alone, nvcc spills registers of small blocks for the sake of more of them on a multiprocessor.
-  static constexpr int kLeastBlocks = kWarps == 1 || kD == 16 ? 1 : 0;
+  static constexpr int kLeastBlocks = least_blocks(kWarps == 1 || kD == 16);
   using Own = SharedTile<BFloat16, kRows, kD, true>;
   using Other = SharedTile<BFloat16, kCols, kD, true>;
   static constexpr int kStride = Own::kStride;
@@ -241,7 +240,7 @@ __global__ void __launch_bounds__(Config::kThreads, Config::kLeastBlocks)
 
 // dQ, and delta[query] = sum over keys of p dp. More than one tile of keys: once through them for delta, once for dQ.
 template <class Config>
-__global__ void __launch_bounds__(Config::kThreads, Config::kLeastBlocks)
+__global__ void __launch_bounds__(Config::kThreads, least_blocks(Config::kLeastBlocks == 1 || Config::kD == 128))
     attention_mma_dq_kernel(Out<BFloat16> dq, Out<float> delta, Heads<BFloat16> dy, Heads<BFloat16> q,
                             Heads<BFloat16> k, Heads<BFloat16> v, In<float> lse, AttentionSizes s) {
   constexpr int kCols = Config::kCols;

@@ -43,7 +43,7 @@ __device__ inline void store_rows(const Out<T> &y, const AttentionSizes &s, cons
 }
 
 template <class Config, class T>
-__global__ void __launch_bounds__(Config::kThreads, Config::kLeastBlocks)
+__global__ void __launch_bounds__(Config::kThreads, least_blocks(true))
     attention_kernel(Out<T> y, Out<float> lse, Heads<T> q, Heads<T> k, Heads<T> v, AttentionSizes s) {
   constexpr int kR = Config::kR, kSide = Config::kSide, kPerRow = Config::kPerRow;
   float *const queries = shared_memory<float>(), *const keys = queries + Config::kTile, *const p = keys + Config::kTile,

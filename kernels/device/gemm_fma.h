@@ -11,8 +11,7 @@ template <int kM_, int kN_, int kK_, int kRm_, int kRn_> struct FmaConfig {
   static constexpr int kM = kM_, kN = kN_, kK = kK_, kRm = kRm_, kRn = kRn_, kStages = 2;
   // Of threads: kRows x kCols, a warp is 4 x 8 of them.
   static constexpr int kRows = kM / kRm, kCols = kN / kRn, kThreads = kRows * kCols;
-  // Left alone, nvcc spills registers of small blocks for the sake of more of them on a multiprocessor.
-  static constexpr int kLeastBlocks = kThreads <= 64 ? 1 : 0;
+  static constexpr int kLeastBlocks = least_blocks(kThreads <= 64);
   static_assert(kRows % 4 == 0 && kCols % 8 == 0 && kRm % 4 == 0 && kRn % 4 == 0 && kK % 4 == 0,
                 "whole warps and vectors");
 };
