@@ -5,7 +5,9 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { rootDir } from './source_files.mjs';
 
-export const SUITES = ['ops/', 'hrm/', 'optim/', 'train/device'].map((name) => `dist-test/test/${name}`);
+export const SUITES = ['ops/', 'hrm/', 'optim/', 'tensor/capture', 'train/device', 'train/graph'].map(
+  (name) => `dist-test/test/${name}`,
+);
 
 /** Runs a program in the repository's root, its output on ours. @returns {boolean} whether it ended well */
 export function ran(command, args, env = {}) {

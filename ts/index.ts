@@ -20,6 +20,7 @@ export { Tensor } from './tensor/tensor';
 export type { OpMethod, OpMethods } from './ops/methods';
 export type { OpName, OpSchemas } from './native/schema.gen';
 export { tidy, tidyAsync, keep } from './tensor/scope';
+export { capture, type Captured, type CaptureOptions } from './tensor/capture';
 export { backward, grad, valueAndGrad, vjp, type BackwardOptions } from './autograd/tape';
 export { noGrad, enableGrad, isGradEnabled } from './autograd/no_grad';
 export { add, add_, div, div_, mul, mul_, neg, neg_, sub, sub_, type Operand } from './ops/arithmetic';

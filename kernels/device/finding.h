@@ -1,6 +1,6 @@
 #pragma once
 // How kernels report indices that lie outside of what they index: the host cannot look at the data without waiting for
-// it. The first finding stays until the next wait throws it (cuda::Stream::check_finding).
+// it. The first finding stays until the next wait throws it (cuda::Stream::require_nothing_found).
 #include <cstdint>
 
 #include "cuda/stream.h"

@@ -3,6 +3,7 @@
 #include <string>
 #include <thread>
 
+#include "binding/capture.h"
 #include "binding/convert.h"
 #include "binding/op_call.h"
 #include "binding/tensor_wrap.h"
@@ -29,7 +30,7 @@ napi_value memory(napi_env env, napi_callback_info info) {
     size_t argc = 1;
     napi_value argv[1];
     EnvState &state = state_of(env, info, &argc, argv);
-    const Allocator &allocator = state.context.allocator_of(device_argument(env, argc, argv[0], "memory"));
+    const Allocator &allocator = state.context.memory_of(device_argument(env, argc, argv[0], "memory"));
     napi_value result;
     check(napi_create_object(env, &result), "create object");
     set_number(env, result, "liveBytes", static_cast<double>(allocator.live()));
@@ -47,7 +48,7 @@ napi_value reset_peak(napi_env env, napi_callback_info info) {
     size_t argc = 1;
     napi_value argv[1];
     EnvState &state = state_of(env, info, &argc, argv);
-    state.context.allocator_of(device_argument(env, argc, argv[0], "resetPeakMemory")).reset_peak();
+    state.context.memory_of(device_argument(env, argc, argv[0], "resetPeakMemory")).reset_peak();
     return nullptr;
   });
 }
@@ -57,7 +58,7 @@ napi_value trim_memory(napi_env env, napi_callback_info info) {
     size_t argc = 1;
     napi_value argv[1];
     EnvState &state = state_of(env, info, &argc, argv);
-    state.context.allocator_of(device_argument(env, argc, argv[0], "trimMemory")).trim();
+    state.context.memory_of(device_argument(env, argc, argv[0], "trimMemory")).trim();
     return nullptr;
   });
 }
@@ -69,6 +70,7 @@ napi_value synchronize(napi_env env, napi_callback_info info) {
     napi_value argv[1];
     EnvState &state = state_of(env, info, &argc, argv);
     const Device device = device_argument(env, argc, argv[0], "synchronize");
+    require_no_capture(state, device, "synchronize");
     if (device.is_gpu())
       state.context.gpu(device.index).synchronize();
     return nullptr;
@@ -225,6 +227,7 @@ napi_value init(napi_env env, napi_value exports) {
           "instance data");
     export_ops(env, *state, exports);
     export_tensors(env, *state, exports);
+    export_capture(env, *state, exports);
     const std::pair<const char *, napi_callback> functions[] = {
         {"memory", memory},
         {"resetPeak", reset_peak},

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <unordered_map>
 #include <vector>
 
 #include "binding/napi.h"
@@ -58,6 +59,12 @@ public:
     --count_;
     return true;
   }
+  // Every tensor in the memory of one allocator.
+  void erase_all(const Allocator &allocator) {
+    for (size_t slot = 0; slot < slots_.size(); ++slot)
+      if (slots_[slot].used && &slots_[slot].tensor.storage->allocator() == &allocator)
+        erase((static_cast<uint64_t>(slots_[slot].generation) << kSlotBits) | slot);
+  }
   size_t count() const { return count_; }
 
 private:
@@ -91,6 +98,14 @@ struct Span {
   int64_t first, last;
 };
 
+// A read that was ordered and that nobody has waited for yet: on its way from an accelerator, or copied already.
+struct OrderedRead {
+  // Shape and dtype, without storage.
+  Tensor meta;
+  std::unique_ptr<Download> download;
+  std::vector<char> bytes;
+};
+
 // Everything of one environment (main thread or worker). Deleted by the instance-data finalizer, which Node runs after
 // the finalizers of all objects of the environment.
 struct EnvState {
@@ -117,6 +132,11 @@ struct EnvState {
   int environments;
   bool default_threads = true;
   HandleTable handles;
+  // Captured graphs by number. Numbers do not come again.
+  std::unordered_map<uint64_t, std::unique_ptr<Graph>> graphs;
+  uint64_t n_graphs = 0;
+  std::unordered_map<uint64_t, OrderedRead> reads;
+  uint64_t n_reads = 0;
   // Reused by every op call: no allocation on the op path.
   Args args;
   std::deque<Tensor> temporaries;
@@ -129,7 +149,7 @@ struct EnvState {
   void report_memory(node_api_basic_env env) {
     size_t live = context.allocator.live();
     for (const std::unique_ptr<Gpu> &gpu : context.gpus)
-      live += gpu ? gpu->allocator().live() : 0;
+      live += gpu ? gpu->memory().live() : 0;
     const int64_t total_bytes = static_cast<int64_t>(live) + static_cast<int64_t>(handles.count()) * kHandleBytes;
     const int64_t delta = total_bytes - reported_bytes;
     if (delta > kReportStep || delta < -kReportStep) {

@@ -207,14 +207,24 @@ void run(EnvState &state, const OpFunction &function, const void *attrs, const T
   StorageRef scratch;
   if (plan.workspace_bytes > 0)
     scratch = StorageRef(new Storage(allocator, plan.workspace_bytes));
+  Gpu *gpu = device.is_gpu() ? &state.context.gpu(device.index) : nullptr;
+  if (gpu) {
+    ++gpu->n_calls;
+    for (const Tensor *t : state.args.tensors())
+      gpu->hold(t->storage, false);
+  }
   // Versions rise before the kernel runs: a kernel that throws half way has still changed the data.
+  const auto begin_write = [gpu](const Tensor &t) {
+    if (gpu)
+      gpu->hold(t.storage, true);
+    t.storage->begin_write();
+  };
   for (size_t slot = 0; slot < op.schema.inputs.size(); ++slot)
     if (op.schema.inputs[slot].mutated)
       for (int i = 0; i < state.args.count(static_cast<int>(slot)); ++i)
-        state.args.at(static_cast<int>(slot), i).storage->begin_write();
+        begin_write(state.args.at(static_cast<int>(slot), i));
   if (target != nullptr)
-    target->storage->begin_write();
-  Gpu *gpu = device.is_gpu() ? &state.context.gpu(device.index) : nullptr;
+    begin_write(*target);
   Call call{op.name, state.args,    state.outputs, scratch ? scratch->data() : nullptr,
             scratch, state.context, gpu,           attrs};
   (gpu ? op.gpu->run : op.cpu)(call);
@@ -351,10 +361,13 @@ napi_value describe(napi_env env, const OpEntry &op) {
 Tensor converted(EnvState &state, const Tensor &source, DType dtype) {
   const Device device = source.device();
   Tensor result = Tensor::empty(state.context.allocator_of(device), dtype, source.shape);
-  if (device.is_gpu())
-    state.context.gpu(device.index).convert(source, result);
-  else
+  if (device.is_gpu()) {
+    Gpu &gpu = state.context.gpu(device.index);
+    gpu.hold(source.storage, false);
+    gpu.convert(source, result);
+  } else {
     cpu::convert(state.context, source, result);
+  }
   return result;
 }
 

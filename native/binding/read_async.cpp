@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "binding/capture.h"
 #include "binding/convert.h"
 #include "binding/op_call.h"
 #include "binding/tensor_wrap.h"
@@ -39,6 +40,7 @@ struct Read {
   Tensor source;
   // Of a tensor on an accelerator: the copy that was ordered; what came of it.
   std::unique_ptr<Download> download;
+  Code failure_code = Code::kDevice;
   std::string failure;
   void *target;
   size_t n_bytes;
@@ -57,6 +59,9 @@ void execute(napi_env, void *data) {
         read->download->finish(read->target);
       else
         std::memcpy(read->target, read->source.raw(), read->n_bytes);
+    } catch (const Error &error) {
+      read->failure = error.what();
+      read->failure_code = error.code();
     } catch (const std::exception &error) {
       read->failure = error.what();
     }
@@ -68,7 +73,7 @@ void complete(napi_env env, napi_status, void *data) {
   const std::unique_ptr<Read> read(static_cast<Read *>(data));
   napi_value undefined, code, message, error;
   if (!read->failure.empty()) {
-    if (napi_create_string_utf8(env, code_name(Code::kDevice), NAPI_AUTO_LENGTH, &code) == napi_ok &&
+    if (napi_create_string_utf8(env, code_name(read->failure_code), NAPI_AUTO_LENGTH, &code) == napi_ok &&
         napi_create_string_utf8(env, read->failure.c_str(), NAPI_AUTO_LENGTH, &message) == napi_ok &&
         napi_create_error(env, code, message, &error) == napi_ok)
       napi_reject_deferred(env, read->deferred, error);
@@ -90,7 +95,9 @@ napi_value read_async(napi_env env, napi_callback_info info) {
     if (argc != 2)
       fail(Code::kArgument, "readAsync: expected 2 native arguments, got ", argc);
     auto read = std::make_unique<Read>(env);
-    read->source = contiguous_copy(state, to_tensor(env, state, argv[0], "readAsync", "tensor"));
+    const Tensor &source = to_tensor(env, state, argv[0], "readAsync", "tensor");
+    require_no_capture(state, source.device(), "readAsync");
+    read->source = contiguous_copy(state, source);
     read->target = view_bytes(env, argv[1], "readAsync", read->source, &read->n_bytes);
     const Device device = read->source.device();
     if (device.is_gpu() && read->n_bytes > 0)

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "binding/capture.h"
 #include "binding/convert.h"
 #include "binding/op_call.h"
 #include "binding/read_async.h"
@@ -27,10 +28,15 @@ template <size_t N> struct Arguments {
 
 // Devices cross the boundary as numbers: 0 is the CPU, n + 1 the accelerator of index n.
 constexpr int kMaxDevice = 64;
+
+} // namespace
+
 Device to_device(napi_env env, napi_value value, const char *op) {
   const int number = static_cast<int>(to_int(env, value, op, "device", 0, kMaxDevice));
   return number == 0 ? Device{} : Device{DeviceKind::kGpu, number - 1};
 }
+
+namespace {
 
 // empty(owner, dtype, shape, device) -> id, contents unspecified
 napi_value empty(napi_env env, napi_callback_info info) {
@@ -45,7 +51,8 @@ napi_value empty(napi_env env, napi_callback_info info) {
   });
 }
 
-void upload(EnvState &state, const void *data, const Tensor &target, size_t n_bytes) {
+void upload(EnvState &state, const void *data, const Tensor &target, size_t n_bytes, const char *op) {
+  require_no_capture(state, target.device(), op);
   if (n_bytes == 0)
     return;
   if (target.device().is_gpu())
@@ -54,7 +61,8 @@ void upload(EnvState &state, const void *data, const Tensor &target, size_t n_by
     std::memcpy(target.raw(), data, n_bytes);
 }
 
-void download(EnvState &state, const Tensor &source, void *target, size_t n_bytes) {
+void download(EnvState &state, const Tensor &source, void *target, size_t n_bytes, const char *op) {
+  require_no_capture(state, source.device(), op);
   if (n_bytes == 0)
     return;
   if (source.device().is_gpu())
@@ -74,15 +82,16 @@ napi_value copy_to_device(napi_env env, napi_callback_info info) {
     Tensor target = Tensor::empty(state.context.allocator_of(device), source.dtype, source.shape);
     const size_t n_bytes = static_cast<size_t>(source.size()) * item_size(source.dtype);
     if (!source.device().is_gpu()) {
-      upload(state, source.raw(), target, n_bytes);
+      upload(state, source.raw(), target, n_bytes, "toDevice");
     } else if (!device.is_gpu()) {
-      download(state, source, target.raw(), n_bytes);
+      download(state, source, target.raw(), n_bytes, "toDevice");
     } else if (device == source.device()) {
+      state.context.gpu(device.index).hold(source.storage, false);
       state.context.gpu(device.index).convert(source, target);
     } else {
       std::vector<char> host(n_bytes);
-      download(state, source, host.data(), n_bytes);
-      upload(state, host.data(), target, n_bytes);
+      download(state, source, host.data(), n_bytes, "toDevice");
+      upload(state, host.data(), target, n_bytes, "toDevice");
     }
     return own(env, state, args[0], std::move(target));
   });
@@ -107,7 +116,7 @@ napi_value write(napi_env env, napi_callback_info info) {
       fail(Code::kShape, "write: the tensor must be contiguous, got shape ", tensor.shape, " with strides ",
            tensor.strides);
     tensor.storage->begin_write();
-    upload(*args.state, data, tensor, n_bytes);
+    upload(*args.state, data, tensor, n_bytes, "write");
     return nullptr;
   });
 }
@@ -116,10 +125,59 @@ napi_value write(napi_env env, napi_callback_info info) {
 napi_value read(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     const Arguments<2> args(env, info, "read");
-    const Tensor tensor = contiguous_copy(*args.state, to_tensor(env, *args.state, args[0], "read", "tensor"));
+    const Tensor &source = to_tensor(env, *args.state, args[0], "read", "tensor");
+    require_no_capture(*args.state, source.device(), "read");
+    const Tensor tensor = contiguous_copy(*args.state, source);
     size_t n_bytes;
     void *target = view_bytes(env, args[1], "read", tensor, &n_bytes);
-    download(*args.state, tensor, target, n_bytes);
+    download(*args.state, tensor, target, n_bytes, "read");
+    return nullptr;
+  });
+}
+
+// readLater(id) -> number of a read of the values of now, which later writes do not change
+napi_value read_later(napi_env env, napi_callback_info info) {
+  return guarded(env, [&] {
+    const Arguments<1> args(env, info, "readLater");
+    EnvState &state = *args.state;
+    const Tensor &given = to_tensor(env, state, args[0], "readLater", "tensor");
+    require_no_capture(state, given.device(), "readLater");
+    const Tensor tensor = contiguous_copy(state, given);
+    const size_t n_bytes = static_cast<size_t>(tensor.size()) * item_size(tensor.dtype);
+    OrderedRead read;
+    if (tensor.device().is_gpu()) {
+      if (n_bytes > 0)
+        read.download = state.context.gpu(tensor.device().index).download(tensor.raw(), n_bytes);
+    } else {
+      const char *data = static_cast<const char *>(tensor.raw());
+      read.bytes.assign(data, data + n_bytes);
+    }
+    read.meta = tensor;
+    read.meta.storage = {};
+    const uint64_t number = ++state.n_reads;
+    state.reads.emplace(number, std::move(read));
+    return from_double(env, static_cast<double>(number));
+  });
+}
+
+// endRead(number, typedArray): waits for it; without an array it is forgotten
+napi_value end_read(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    const Arguments<2> args(env, info, "endRead");
+    EnvState &state = *args.state;
+    const auto found = state.reads.find(static_cast<uint64_t>(to_int(env, args[0], "endRead", "read", 0)));
+    if (found == state.reads.end())
+      fail(Code::kArgument, "endRead: the read has ended");
+    const OrderedRead read = std::move(found->second);
+    state.reads.erase(found);
+    if (is_nullish(env, args[1]))
+      return nullptr;
+    size_t n_bytes;
+    void *target = view_bytes(env, args[1], "endRead", read.meta, &n_bytes);
+    if (read.download)
+      read.download->finish(target);
+    else if (n_bytes > 0)
+      std::memcpy(target, read.bytes.data(), n_bytes);
     return nullptr;
   });
 }
@@ -254,6 +312,8 @@ void export_tensors(napi_env env, EnvState &state, napi_value exports) {
       {"empty", empty},
       {"write", write},
       {"read", read},
+      {"readLater", read_later},
+      {"endRead", end_read},
       {"adopt", adopt},
       {"release", release},
       {"shape", shape},

@@ -8,6 +8,9 @@ namespace hrm::binding {
 // Adds the functions on single tensors (create, read, release, shape, ...) to the exports.
 void export_tensors(napi_env env, EnvState &state, napi_value exports);
 
+// The device of a number of JavaScript's.
+Device to_device(napi_env env, napi_value value, const char *op);
+
 // `tensor`, or its elements in order.
 Tensor contiguous_copy(EnvState &state, const Tensor &tensor);
 

@@ -122,7 +122,7 @@ void Allocator::release(void *block, size_t n_bytes) {
 
 // Frees cached blocks, those of the size that was not asked for longest first, until live and cached bytes fit.
 void Allocator::evict_down_to(size_t n_bytes) {
-  while (cached_ > 0 && live_ + cached_ > n_bytes) {
+  while (!keeps_blocks_ && cached_ > 0 && live_ + cached_ > n_bytes) {
     auto oldest = free_.end();
     for (auto it = free_.begin(); it != free_.end(); ++it)
       if (!it->second.blocks.empty() && (oldest == free_.end() || it->second.last_used < oldest->second.last_used))

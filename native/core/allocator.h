@@ -1,5 +1,6 @@
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -52,6 +53,11 @@ public:
   // Gives cached blocks back that the new limit has no room for; what is live stays.
   void set_limit(size_t limit);
   void reset_peak() { peak_ = live_; }
+  // While set, freed blocks are used again but never given back: recorded work knows them by their addresses.
+  void keep_blocks(bool keep) { keeps_blocks_ = keep; }
+  // Recorded work has run that writes what lies here: every version rises.
+  void note_rewrite() { ++rewrites_; }
+  uint64_t rewrites() const { return rewrites_; }
 
 private:
   struct FreeList {
@@ -72,6 +78,8 @@ private:
   size_t live_ = 0, cached_ = 0, peak_ = 0, system_allocations_ = 0, allocations_ = 0;
   // Largest live_ in this window of allocations and in the one before.
   size_t window_peak_ = 0, previous_window_peak_ = 0;
+  bool keeps_blocks_ = false;
+  uint64_t rewrites_ = 0;
   std::unordered_map<size_t, FreeList> free_;
 };
 

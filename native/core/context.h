@@ -22,7 +22,10 @@ struct Context {
       gpu = open_gpu(index);
     return *gpu;
   }
+  // Where new tensors of a device go.
   Allocator &allocator_of(Device device) { return device.is_gpu() ? gpu(device.index).allocator() : allocator; }
+  // All of a device's memory.
+  Allocator &memory_of(Device device) { return device.is_gpu() ? gpu(device.index).memory() : allocator; }
 
   Allocator allocator;
   std::unique_ptr<cpu::ThreadPool> pool;

@@ -33,7 +33,7 @@ public:
 
   void *data() const { return data_; }
   size_t n_bytes() const { return n_bytes_; }
-  uint64_t version() const { return version_; }
+  uint64_t version() const { return version_ + allocator_.rewrites(); }
   // Called before every write: what was saved or derived from the old contents is stale from here on.
   void begin_write() {
     wait_readers();

@@ -134,7 +134,8 @@ void check(Status status, const char *op, const char *what) {
 
 int type_of(DType dtype) { return dtype == DType::kBF16 ? kRealBF16 : kReal32; }
 
-// How the library, whose matrices are column-major, sees op(X) [rows, cols] with element (i, j) at i * down + j * along.
+// How the library, whose matrices are column-major, sees op(X) [rows, cols] with element (i, j) at i * down + j *
+// along.
 struct View {
   int32_t operation;
   uint64_t rows, cols;

@@ -1,6 +1,6 @@
 #pragma once
-// NVIDIA's cuBLASLt, looked for when the process runs: never linked, never required, its few prototypes our own. Nothing
-// of it is used that is not deterministic: one algorithm for a product of given sizes, no atomics.
+// NVIDIA's cuBLASLt, looked for when the process runs: never linked, never required, its few prototypes our own.
+// Nothing of it is used that is not deterministic: one algorithm for a product of given sizes, no atomics.
 #include <cstddef>
 #include <cstdint>
 #include <optional>

@@ -39,13 +39,7 @@ Products::~Products() {
   choices_.clear();
   library_.reset();
   if (workspace_)
-    stream_.allocator().release(workspace_, CublasLt::kWorkspaceBytes);
-}
-
-bool Products::capturing() const {
-  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-  HRM_CUDA("capture", cudaStreamIsCapturing(stream_.stream(), &status));
-  return status != cudaStreamCaptureStatusNone;
+    stream_.memory().release(workspace_, CublasLt::kWorkspaceBytes);
 }
 
 void Products::multiply(const char *op, const Product &product, const void *a, const void *b, void *c, const Own &own) {
@@ -70,11 +64,11 @@ int Products::n_by_library() const {
 
 Products::Choice Products::choose(const char *op, const Product &product, const void *a, const void *b,
                                   const Own &own) {
-  if (cublas_lt_state().file.empty() || capturing())
+  if (cublas_lt_state().file.empty() || stream_.is_capturing())
     return std::nullopt;
   stream_.activate();
   if (!library_) {
-    workspace_ = stream_.allocator().allocate(CublasLt::kWorkspaceBytes);
+    workspace_ = stream_.memory().allocate(CublasLt::kWorkspaceBytes);
     library_.emplace(workspace_);
   }
   Choice plan = library_->plan(product);

@@ -1,7 +1,8 @@
 #pragma once
-// Who computes a matrix product: this engine's kernel (kernels/gemm.cu) or cuBLASLt. Decided once for a product of given
-// sizes and layouts, and kept: HRM_GEMM=own or cublaslt says which, otherwise the faster of the two when it is first
-// asked for. While a graph is captured nothing can be timed: a product that comes up there for the first time is ours.
+// Who computes a matrix product: this engine's kernel (kernels/gemm.cu) or cuBLASLt. Decided once for a product of
+// given sizes and layouts, and kept: HRM_GEMM=own or cublaslt says which, otherwise the faster of the two when it is
+// first asked for. While a graph is captured nothing can be timed: a product that comes up there for the first time is
+// ours.
 #include <functional>
 #include <map>
 #include <optional>
@@ -36,7 +37,6 @@ private:
   // Whether the library takes less time for it, by enough that it would again.
   bool is_faster(const char *op, const CublasLt::Plan &plan, const Product &product, const void *a, const void *b,
                  const Own &own);
-  bool capturing() const;
 
   Stream &stream_;
   const Mode mode_;

@@ -1,8 +1,10 @@
 #include "cuda/stream.h"
 
+#include <cstdint>
 #include <cstring>
 #include <sstream>
 
+#include "cuda/graph.h"
 #include "cuda/products.h"
 #include "ops/registry.h"
 
@@ -51,33 +53,61 @@ private:
   cudaStream_t stream_;
 };
 
-// Pinned memory and an event: the host waits for this copy, not for what was asked for later.
+class PinnedBlocks : public BlockSource {
+public:
+  void *allocate(size_t n_bytes) override {
+    void *block = nullptr;
+    if (cudaMallocHost(&block, n_bytes) == cudaSuccess)
+      return block;
+    cudaGetLastError();
+    return nullptr;
+  }
+  void free(void *block, size_t) override { cudaFreeHost(block); }
+};
+
+// Larger uploads are rare: they wait instead of taking so much pinned memory.
+constexpr size_t kPinnedUpload = size_t{16} << 20;
+// What may be on its way at once: several batches of a training loop.
+constexpr size_t kUploads = 64, kUploadBytes = size_t{64} << 20;
+
+// Pinned memory and an event: the host waits for this copy, not for what was asked for later. With it comes what
+// kernels have found so far.
 class StreamDownload : public Download {
 public:
-  StreamDownload(Stream &stream, const void *device, size_t n_bytes) : stream_(stream), n_bytes_(n_bytes) {
+  StreamDownload(Stream &stream, const void *device, size_t n_bytes)
+      : stream_(stream), n_bytes_(n_bytes),
+        pinned_(static_cast<char *>(stream.pinned().allocate(sizeof(Finding) + n_bytes))) {
     stream.activate();
-    HRM_CUDA("read", cudaMallocHost(&pinned_, n_bytes));
     HRM_CUDA("read", cudaEventCreateWithFlags(&event_, cudaEventDisableTiming));
-    HRM_CUDA("read", cudaMemcpyAsync(pinned_, device, n_bytes, cudaMemcpyDeviceToHost, stream.stream()));
+    const auto copy = [&](void *to, const void *from, size_t n) {
+      HRM_CUDA("read", cudaMemcpyAsync(to, from, n, cudaMemcpyDeviceToHost, stream.stream()));
+    };
+    copy(pinned_, stream.finding(), sizeof(Finding));
+    copy(pinned_ + sizeof(Finding), device, n_bytes);
     HRM_CUDA("read", cudaEventRecord(event_, stream.stream()));
   }
   ~StreamDownload() override {
-    if (event_)
+    // The copy may be on its way: the memory is for others after it.
+    if (event_) {
+      cudaEventSynchronize(event_);
       cudaEventDestroy(event_);
-    if (pinned_)
-      cudaFreeHost(pinned_);
+    }
+    stream_.pinned().release(pinned_, sizeof(Finding) + n_bytes_);
   }
   void finish(void *target) override {
     stream_.activate();
     HRM_CUDA("read", cudaEventSynchronize(event_));
-    std::memcpy(target, pinned_, n_bytes_);
+    Finding found;
+    std::memcpy(&found, pinned_, sizeof(Finding));
+    stream_.require_nothing_found(found);
+    std::memcpy(target, pinned_ + sizeof(Finding), n_bytes_);
   }
 
 private:
   Stream &stream_;
-  void *pinned_ = nullptr;
-  cudaEvent_t event_ = nullptr;
   size_t n_bytes_;
+  char *pinned_;
+  cudaEvent_t event_ = nullptr;
 };
 
 } // namespace
@@ -87,22 +117,26 @@ Stream::Stream(int index) : index_(index) {
   HRM_CUDA("open device", cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
   size_t available = 0, total = 0;
   HRM_CUDA("open device", cudaMemGetInfo(&available, &total));
-  allocator_ = std::make_unique<Allocator>(total / 100 * 95, Device{DeviceKind::kGpu, index},
-                                           std::make_unique<DeviceBlocks>(index, stream_));
-  finding_ = static_cast<Finding *>(allocator_->allocate(sizeof(Finding)));
+  memory_ = std::make_unique<Allocator>(total / 100 * 95, Device{DeviceKind::kGpu, index},
+                                        std::make_unique<DeviceBlocks>(index, stream_));
+  pinned_ = std::make_unique<Allocator>(SIZE_MAX, Device{}, std::make_unique<PinnedBlocks>());
+  finding_ = static_cast<Finding *>(memory_->allocate(sizeof(Finding)));
   HRM_CUDA("open device", cudaMemsetAsync(finding_, 0, sizeof(Finding), stream_));
-  void *pinned = nullptr;
-  HRM_CUDA("open device", cudaMallocHost(&pinned, sizeof(Finding)));
-  host_finding_ = static_cast<Finding *>(pinned);
+  host_finding_ = static_cast<Finding *>(pinned_->allocate(sizeof(Finding)));
 }
 
 Stream::~Stream() {
   cudaSetDevice(index_);
+  if (recording_)
+    abort_capture();
   cudaStreamSynchronize(stream_);
+  while (!uploads_.empty())
+    end_oldest_upload();
+  retired_.clear();
   products_.reset();
-  allocator_->release(finding_, sizeof(Finding));
-  allocator_.reset();
-  cudaFreeHost(host_finding_);
+  memory_->release(finding_, sizeof(Finding));
+  memory_.reset();
+  pinned_->release(host_finding_, sizeof(Finding));
   cudaStreamDestroy(stream_);
 }
 
@@ -116,30 +150,57 @@ void Stream::activate() const { HRM_CUDA("set device", cudaSetDevice(index_)); }
 
 void Stream::upload(const void *host, void *device, size_t n_bytes) {
   activate();
-  // From pageable memory the call returns when the bytes are staged; the simulation copies later, so it waits.
-  HRM_CUDA("write", cudaMemcpyAsync(device, host, n_bytes, cudaMemcpyHostToDevice, stream_));
-  HRM_CUDA("write", cudaStreamSynchronize(stream_));
+  if (n_bytes > kPinnedUpload) {
+    HRM_CUDA("write", cudaMemcpyAsync(device, host, n_bytes, cudaMemcpyHostToDevice, stream_));
+    HRM_CUDA("write", cudaStreamSynchronize(stream_));
+    return;
+  }
+  while (uploads_.size() >= kUploads || (!uploads_.empty() && upload_bytes_ + n_bytes > kUploadBytes))
+    end_oldest_upload();
+  Upload upload{pinned_->allocate(n_bytes), n_bytes, nullptr};
+  std::memcpy(upload.pinned, host, n_bytes);
+  const cudaError_t status = cudaEventCreateWithFlags(&upload.copied, cudaEventDisableTiming);
+  if (status != cudaSuccess) {
+    pinned_->release(upload.pinned, n_bytes);
+    HRM_CUDA("write", status);
+  }
+  uploads_.push_back(upload);
+  upload_bytes_ += n_bytes;
+  HRM_CUDA("write", cudaMemcpyAsync(device, upload.pinned, n_bytes, cudaMemcpyHostToDevice, stream_));
+  HRM_CUDA("write", cudaEventRecord(upload.copied, stream_));
+}
+
+void Stream::end_oldest_upload() {
+  const Upload oldest = uploads_.front();
+  uploads_.pop_front();
+  upload_bytes_ -= oldest.n_bytes;
+  cudaEventSynchronize(oldest.copied);
+  cudaEventDestroy(oldest.copied);
+  pinned_->release(oldest.pinned, oldest.n_bytes);
 }
 
 std::unique_ptr<Download> Stream::download(const void *device, size_t n_bytes) {
-  check_finding();
+  empty_finding();
   return std::make_unique<StreamDownload>(*this, device, n_bytes);
 }
 
 void Stream::synchronize() {
-  activate();
-  HRM_CUDA("synchronize", cudaStreamSynchronize(stream_));
-  check_finding();
-}
-
-void Stream::check_finding() {
-  activate();
+  empty_finding();
   HRM_CUDA("synchronize", cudaMemcpyAsync(host_finding_, finding_, sizeof(Finding), cudaMemcpyDeviceToHost, stream_));
   HRM_CUDA("synchronize", cudaStreamSynchronize(stream_));
-  const Finding found = *host_finding_;
+  require_nothing_found(*host_finding_);
+}
+
+void Stream::empty_finding() {
+  activate();
+  if (has_reported_.exchange(false))
+    HRM_CUDA("synchronize", cudaMemsetAsync(finding_, 0, sizeof(Finding), stream_));
+}
+
+void Stream::require_nothing_found(const Finding &found) {
   if (found.op == 0)
     return;
-  HRM_CUDA("synchronize", cudaMemsetAsync(finding_, 0, sizeof(Finding), stream_));
+  has_reported_ = true;
   const char *op = op_registry()[static_cast<size_t>(found.op - 1)].name;
   fail(Code::kArgument, op, ": indices must be in 0..", found.limit - 1, ", got ", found.value,
        "; found on the device, by a kernel that ran before this");

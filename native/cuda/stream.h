@@ -1,4 +1,6 @@
 #pragma once
+#include <atomic>
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,6 +21,7 @@ struct Finding {
 };
 
 class Products;
+class Recording;
 
 // One device of an environment: a stream, memory, staging for copies. Everything is ordered by the one stream, so that
 // freed memory may be used again at once.
@@ -27,12 +30,18 @@ public:
   explicit Stream(int index);
   ~Stream() override;
 
-  Allocator &allocator() override { return *allocator_; }
+  Allocator &memory() override { return *memory_; }
+  Allocator &allocator() override;
   void upload(const void *host, void *device, size_t n_bytes) override;
   std::unique_ptr<Download> download(const void *device, size_t n_bytes) override;
   void convert(const Tensor &source, const Tensor &target) override;
   void fill(const Tensor &target, double value) override;
   void synchronize() override;
+  void begin_capture() override;
+  std::unique_ptr<Graph> end_capture() override;
+  void abort_capture() override;
+  bool is_capturing() const override { return recording_ != nullptr; }
+  void hold(const StorageRef &storage, bool is_written) override;
 
   cudaStream_t stream() const { return stream_; }
   // Where kernels report; device memory.
@@ -41,13 +50,34 @@ public:
   void activate() const;
   // Who computes matrix products here (cuda/products.h).
   Products &products();
-  // Throws what kernels reported. After a wait.
-  void check_finding();
+  // Throws what a copy of `finding()` says, on any thread; the device's is emptied before the next op.
+  void require_nothing_found(const Finding &found);
+  // Before an op: what was reported is not reported again.
+  void empty_finding();
+  // Page-locked memory of the host: copies from and to it do not wait.
+  Allocator &pinned() { return *pinned_; }
+  int index() const { return index_; }
+  // Takes the memory of a graph that is gone; tensors may still lie in it.
+  void retire(std::unique_ptr<Allocator> memory);
 
 private:
+  // Bytes that were asked to be copied to the device.
+  struct Upload {
+    void *pinned;
+    size_t n_bytes;
+    cudaEvent_t copied;
+  };
+  void end_oldest_upload();
+
   int index_;
   cudaStream_t stream_ = nullptr;
-  std::unique_ptr<Allocator> allocator_;
+  std::unique_ptr<Allocator> memory_;
+  std::vector<std::unique_ptr<Allocator>> retired_;
+  std::unique_ptr<Recording> recording_;
+  std::unique_ptr<Allocator> pinned_;
+  std::deque<Upload> uploads_;
+  size_t upload_bytes_ = 0;
+  std::atomic<bool> has_reported_{false};
   std::unique_ptr<Products> products_;
   Finding *finding_ = nullptr;
   Finding *host_finding_ = nullptr;

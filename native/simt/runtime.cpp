@@ -15,10 +15,11 @@ struct Stream {
   bool capturing = false, invalidated = false;
   std::vector<Task> captured;
 };
-// Where a stream stood: an event is done when so many of its tasks have run.
+// Done when what was queued before it has run.
 struct Event {
   Stream *stream = nullptr;
-  int64_t ticket = 0;
+  // Recorded into a graph: it never happens for the host.
+  bool captured = false;
 };
 struct Graph {
   std::vector<Task> tasks;
@@ -44,12 +45,13 @@ cudaError_t &last_error() {
 }
 cudaError_t report(cudaError_t error) { return last_error() = error; }
 
-cudaError_t drain(Stream *stream) {
+cudaError_t invalidate(Stream *stream) {
+  stream->invalidated = true;
+  return report(cudaErrorStreamCaptureUnsupported);
+}
+
+cudaError_t run_queued(Stream *stream) {
   const std::lock_guard<std::recursive_mutex> guard(lock());
-  if (stream->capturing) {
-    stream->invalidated = true;
-    return report(cudaErrorStreamCaptureUnsupported);
-  }
   while (!stream->tasks.empty()) {
     const Task task = std::move(stream->tasks.front());
     stream->tasks.pop_front();
@@ -57,6 +59,11 @@ cudaError_t drain(Stream *stream) {
       failed() = task();
   }
   return report(failed().empty() ? cudaSuccess : cudaErrorLaunchFailure);
+}
+
+cudaError_t drain(Stream *stream) {
+  const std::lock_guard<std::recursive_mutex> guard(lock());
+  return stream->capturing ? invalidate(stream) : run_queued(stream);
 }
 
 int device_count() {
@@ -140,9 +147,16 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 }
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   event->stream = stream;
+  event->captured = stream->capturing;
   return cudaSuccess;
 }
-cudaError_t cudaEventSynchronize(cudaEvent_t event) { return event->stream ? drain(event->stream) : cudaSuccess; }
+// An event of before a capture is waited for as ever, one in the graph makes it invalid.
+cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  if (event->stream == nullptr)
+    return cudaSuccess;
+  const std::lock_guard<std::recursive_mutex> guard(lock());
+  return event->captured ? hrm::simt::invalidate(event->stream) : hrm::simt::run_queued(event->stream);
+}
 cudaError_t cudaGetLastError() {
   const cudaError_t error = hrm::simt::last_error();
   hrm::simt::last_error() = cudaSuccess;
@@ -182,11 +196,6 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
   stream->capturing = true;
   stream->invalidated = false;
   stream->captured.clear();
-  return cudaSuccess;
-}
-cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus *status) {
-  const std::lock_guard<std::recursive_mutex> guard(lock());
-  *status = stream->capturing ? cudaStreamCaptureStatusActive : cudaStreamCaptureStatusNone;
   return cudaSuccess;
 }
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph) {

@@ -242,6 +242,19 @@ const autograd: Subjects = {
   tidy: call(api.tidy, callback),
   tidyAsync: call(api.tidyAsync, asyncCallback),
   keep: call(api.keep, anyTensor),
+  capture: call(
+    (fn: () => unknown, options: api.CaptureOptions) => {
+      const step = api.capture(fn, options);
+      try {
+        step();
+        step();
+      } finally {
+        step.dispose();
+      }
+    },
+    callback,
+    maybe(object({}, { device: value('cpu') })),
+  ),
   withoutHostReads: call(api.withoutHostReads, callback),
   noGrad: call(api.noGrad, callback),
   enableGrad: call(api.enableGrad, callback),
@@ -316,7 +329,7 @@ export function tensorSubjects(): Subjects {
   }
   // `var` is no name that a function may have.
   methods['Tensor.var'] = methodOfTensor('var', table['variance']!);
-  for (const name of ['alias', 'data', 'dataSync', 'dispose', 'item', 'toString'])
+  for (const name of ['alias', 'data', 'dataSync', 'dispose', 'item', 'readLater', 'toString'])
     methods[`Tensor.${name}`] = methodOfTensor(name, [anyTensor, none]);
   const accessors = ['shape', 'dtype', 'device', 'strides', 'rank', 'size', 'isContiguous', 'isDisposed', 'isLeaf'];
   // `grad` is an accessor or a field.

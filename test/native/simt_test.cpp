@@ -178,7 +178,44 @@ int main() {
   cudaStreamBeginCapture(stream.stream(), cudaStreamCaptureModeThreadLocal);
   check("a wait in a capture is refused", cudaStreamSynchronize(stream.stream()) != cudaSuccess);
   check("and spoils it", cudaStreamEndCapture(stream.stream(), &graph) != cudaSuccess);
+  cudaEvent_t event = nullptr;
+  cudaEventCreateWithFlags(&event, cudaEventDisableTiming);
+  stream.fill(t, 11);
+  cudaEventRecord(event, stream.stream());
+  cudaStreamBeginCapture(stream.stream(), cudaStreamCaptureModeThreadLocal);
+  check("an event of before a capture happens",
+        cudaEventSynchronize(event) == cudaSuccess && *t.data<int>() == 11);
+  cudaEventRecord(event, stream.stream());
+  check("one inside does not", cudaEventSynchronize(event) != cudaSuccess);
+  check("and spoils it too", cudaStreamEndCapture(stream.stream(), &graph) != cudaSuccess);
+  cudaEventDestroy(event);
   cudaGetLastError();
+
+  // Graphs of the backend: their memory, and what they hold of others.
+  const size_t live = stream.memory().live();
+  stream.begin_capture();
+  Tensor inside = Tensor::empty(stream.allocator(), DType::kI32, Dims{1});
+  void *freed = Tensor::empty(stream.allocator(), DType::kI32, Dims{1}).raw();
+  stream.hold(t.storage, true);
+  stream.fill(t, 13);
+  stream.fill(inside, 14);
+  stream.memory().trim();
+  std::unique_ptr<Graph> captured = stream.end_capture();
+  stream.memory().trim();
+  Tensor outside = Tensor::empty(stream.allocator(), DType::kI32, Dims{1});
+  check("a graph keeps the memory that it freed", outside.raw() != freed && outside.raw() != inside.raw());
+  const uint64_t versions[] = {t.storage->version(), inside.storage->version(), outside.storage->version()};
+  captured->launch();
+  stream.synchronize();
+  check("a graph runs", *t.data<int>() == 13 && *inside.data<int>() == 14);
+  check("what it writes has a new version", t.storage->version() > versions[0] &&
+                                                inside.storage->version() > versions[1] &&
+                                                outside.storage->version() == versions[2]);
+  check("and is held", t.storage->references == 2);
+  captured.reset();
+  check("until it is gone", t.storage->references == 1);
+  outside = inside = {};
+  check("its memory is then the device's", stream.memory().live() == live);
   std::printf("%d failed\n", failures);
   return failures == 0 ? 0 : 1;
 }

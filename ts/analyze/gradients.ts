@@ -16,7 +16,8 @@ import { full, zeros } from '../tensor/create';
 import { describe } from '../tensor/dtype';
 import { tidy } from '../tensor/scope';
 import { withoutPadding } from '../train/evaluate';
-import { batchTensors, disposeCarry } from '../train/step';
+import { disposeCarry } from '../train/carry';
+import { batchTensors } from '../train/step';
 import { type AnalysisOptions, readAnalysis, requireSegments, startOf } from './puzzles';
 import { median, spread } from './statistics';
 

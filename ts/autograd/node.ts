@@ -3,7 +3,7 @@
  * nobody differentiates is garbage.
  */
 import { AutogradError, ShapeError } from '../error';
-import { addon } from '../native/boundary';
+import { addon, guarded } from '../native/boundary';
 import { type DType, dtypeCode } from '../tensor/dtype';
 import { invokeView, nativeCall } from '../tensor/invoke';
 import { type Handle, type Producer, Tensor } from '../tensor/tensor';
@@ -17,7 +17,7 @@ class Saved {
     this.#version = addon().version(this.#handle.id);
   }
   open(op: string, name: string): Tensor {
-    if (addon().version(this.#handle.id) !== this.#version)
+    if (guarded(() => addon().version(this.#handle.id)) !== this.#version)
       throw new AutogradError(
         `${op}: its saved tensor ${name} was changed in place after the forward pass, the gradient would be wrong`,
       );

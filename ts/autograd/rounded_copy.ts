@@ -1,4 +1,5 @@
 import { addon } from '../native/boundary';
+import { isRecording } from '../tensor/capture';
 import { dtypeCode } from '../tensor/dtype';
 import { nativeCall } from '../tensor/invoke';
 import { Tensor } from '../tensor/tensor';
@@ -39,7 +40,7 @@ export class RoundedCopy {
   }
 
   #round(): void {
-    if (this.#copy?.device === this.leaf.device) {
+    if (this.#copy?.isDisposed === false && this.#copy.device === this.leaf.device) {
       nativeCall('copy').many([this.#copy, this.leaf]);
     } else {
       this.dispose();
@@ -48,7 +49,8 @@ export class RoundedCopy {
       this.#copy.leaf = this.leaf;
       rounded.dispose();
     }
-    this.written();
+    // What is recorded has not run, and may never.
+    if (!isRecording()) this.written();
   }
 
   dispose(): void {

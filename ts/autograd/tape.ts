@@ -162,13 +162,9 @@ export function backward(output: Tensor, gradient?: Tensor, options: BackwardOpt
       runBackward([output], [seed], retainGraph, (leaf, sum) => {
         if (leaf.isDisposed) return;
         const previous = leaf.grad;
-        if (previous === undefined || previous.isDisposed) {
-          leaf.grad = ownCopy(sum);
-        } else {
-          const total = nativeCall('add').one([previous, sum]);
-          leaf.grad = total.alias();
-          previous.dispose();
-        }
+        if (previous === undefined || previous.isDisposed) leaf.grad = ownCopy(sum);
+        // In place, so that a captured backward adds up over its runs.
+        else nativeCall('add').into([previous, sum]);
       });
     });
   });

@@ -6,6 +6,8 @@ import type { OpName, OpSchemas, ViewName } from './schema.gen';
 
 /** The number by which native code knows a tensor. */
 export type TensorId = number;
+/** The number by which native code knows a captured graph. */
+export type GraphId = number;
 /** The object whose garbage collection releases a tensor. */
 export interface Owner {
   id: TensorId;
@@ -88,6 +90,9 @@ export interface Addon {
   write(id: TensorId, data: ArrayBufferView): void;
   read(id: TensorId, target: ArrayBufferView): void;
   readAsync(id: TensorId, target: ArrayBufferView): Promise<void>;
+  /** Orders a read of the values of now; `endRead` waits for it, or forgets it where there is no target. */
+  readLater(id: TensorId): number;
+  endRead(read: number, target: ArrayBufferView | undefined): void;
   adopt(owner: object, id: TensorId): void;
   release(id: TensorId): void;
   shape(id: TensorId): number[];
@@ -107,6 +112,17 @@ export interface Addon {
   resetPeak(device: number): void;
   trimMemory(device: number): void;
   synchronize(device: number): void;
+  /** From here on work of the device is recorded, not run. */
+  beginCapture(device: number): void;
+  /** The graph of what was recorded; it dies with `owner` at the latest. */
+  endCapture(owner: object, device: number): GraphId;
+  /** Forgets what is being recorded, and the tensors made meanwhile; nothing happens where nothing is. */
+  abortCapture(device: number): void;
+  launchGraph(graph: GraphId): void;
+  /** With all tensors in its memory. */
+  releaseGraph(graph: GraphId): void;
+  /** How many ops ran on each accelerator so far, by index. */
+  opCalls(): number[];
   gpu(): GpuInfo;
   /** Null: for the CPU alone. Loads the library. */
   cuda(): CudaBuild | null;

@@ -52,11 +52,11 @@ export function collectGarbage(): void {
 }
 
 /** Runs `call`; when the memory budget is full, dead tensors are collected and it is tried once more. */
-export function guarded<R>(call: () => R): R {
+export function guarded<R>(call: () => R, called?: Called): R {
   try {
     return call();
   } catch (error) {
-    return retryAfterCollection(error, call);
+    return retryAfterCollection(error, call, called);
   }
 }
 

@@ -3,7 +3,8 @@ import type { TensorId } from '../native/addon';
 import { addon } from '../native/boundary';
 import { type DType, DTYPES } from './dtype';
 
-interface Disposable {
+/** What a scope holds: tensors, which are defined above this. */
+export interface Disposable {
   dispose(): void;
 }
 

@@ -4,7 +4,7 @@ import { ArgumentError } from '../error';
 import { readArgument } from './arguments';
 import { describe } from './dtype';
 import { Tensor } from './tensor';
-import { Scope, scopes } from './lifetime';
+import { type Disposable, Scope, scopes } from './lifetime';
 
 /** Adds every tensor found in a result (tensor, array, plain object, Map, Set; nested) to `found`. */
 function collectTensors(result: unknown, found: Set<unknown>): void {
@@ -25,19 +25,51 @@ function collectTensors(result: unknown, found: Set<unknown>): void {
   }
 }
 
-function leave(scope: Scope, result: unknown): void {
-  const kept = new Set<unknown>();
+/** Ends a scope: disposes its tensors, except those in the result, which go to `pass`; `kept` becomes all of the result's. */
+function leave(
+  scope: Scope,
+  result: unknown,
+  op: string,
+  pass: (tensor: Disposable) => void,
+  kept = new Set<unknown>(),
+): void {
   scope.open = false;
-  const { parent } = scope;
   try {
-    readArgument('tidy', 'the result of fn', () => {
+    readArgument(op, 'the result of fn', () => {
       collectTensors(result, kept);
     });
   } finally {
     for (const tensor of scope.tensors.splice(0)) {
-      if (kept.has(tensor)) parent?.tensors.push(tensor);
+      if (kept.has(tensor)) pass(tensor);
       else tensor.dispose();
     }
+  }
+}
+
+function toParent(scope: Scope): (tensor: Disposable) => void {
+  return (tensor) => scope.parent?.tensors.push(tensor);
+}
+
+function runIn<R>(
+  scope: Scope,
+  op: string,
+  fn: () => R,
+  pass: (tensor: Disposable) => void,
+  kept = new Set<unknown>(),
+): R {
+  scopes.push(scope);
+  let result: R | undefined;
+  try {
+    result = fn();
+    if (isPromise(op, result)) {
+      const promise = result;
+      result = undefined;
+      throw asyncInSync(op, promise);
+    }
+    return result;
+  } finally {
+    scopes.pop();
+    leave(scope, result, op, pass, kept);
   }
 }
 
@@ -52,19 +84,23 @@ const asyncScope = new AsyncLocalStorage<Scope>();
 export function tidy<R>(fn: () => R): R {
   if (typeof fn !== 'function') throw new ArgumentError(`tidy: fn must be a function, got ${describe(fn)}`);
   const scope = new Scope(scopes.current());
-  scopes.push(scope);
-  let result: R | undefined;
+  return runIn(scope, 'tidy', fn, toParent(scope));
+}
+
+/**
+ * `tidy` whose tensors belong to the caller, whatever scope is around it.
+ * @returns with the result its tensors, and those of them that fn made: they live until the caller disposes them
+ */
+export function tidyApart<R>(op: string, fn: () => R): { result: R; tensors: Set<Tensor>; made: Set<Tensor> } {
+  const made = new Set<Tensor>();
+  const tensors = new Set<unknown>();
   try {
-    result = fn();
-    if (isPromise(result)) {
-      const promise = result;
-      result = undefined;
-      throw asyncInSync(promise);
-    }
-    return result;
-  } finally {
-    scopes.pop();
-    leave(scope, result);
+    const result = runIn(new Scope(undefined), op, fn, (tensor) => made.add(tensor as Tensor), tensors);
+    return { result, tensors: tensors as Set<Tensor>, made };
+  } catch (error) {
+    // A result that cannot be read to its end.
+    for (const tensor of made) tensor.dispose();
+    throw error;
   }
 }
 
@@ -90,7 +126,7 @@ export async function tidyAsync<R>(fn: () => Promise<R>): Promise<R> {
     return result;
   } finally {
     scopes.leaveAsync();
-    leave(scope, result);
+    leave(scope, result, 'tidyAsync', toParent(scope));
   }
 }
 
@@ -100,13 +136,14 @@ export function keep<T extends Tensor>(tensor: T): T {
   return tensor;
 }
 
-function isPromise(value: unknown): boolean {
+function isPromise(op: string, value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
-  return readArgument('tidy', 'the result of fn', () => typeof (value as { then?: unknown }).then === 'function');
+  return readArgument(op, 'the result of fn', () => typeof (value as { then?: unknown }).then === 'function');
 }
 
-function asyncInSync(result: unknown): ArgumentError {
+function asyncInSync(op: string, result: unknown): ArgumentError {
   // The rejection of the abandoned promise must not end the process.
   void Promise.resolve(result).catch(() => undefined);
-  return new ArgumentError('tidy: fn returned a promise; use tidyAsync for async functions');
+  const hint = op === 'tidy' ? '; use tidyAsync for async functions' : ', it must be synchronous';
+  return new ArgumentError(`${op}: fn returned a promise${hint}`);
 }

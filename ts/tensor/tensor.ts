@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { ArgumentError, AutogradError, DisposedError, DTypeError, ShapeError } from '../error';
 import type { Owner, TensorId } from '../native/addon';
-import { addon, guarded } from '../native/boundary';
+import { addon, guarded, typedError } from '../native/boundary';
 import { type Device, deviceName } from '../native/device';
 import { type DataArray, describe, type DType, DTYPES } from './dtype';
 import { hostReads } from './host_reads';
@@ -123,8 +123,9 @@ export class Tensor {
   get isContiguous(): boolean {
     return guarded(() => addon().isContiguous(this.#id('isContiguous')));
   }
+  /** By `dispose`, or with the captured function that made it. */
   get isDisposed(): boolean {
-    return this.#disposed;
+    return this.#disposed || !addon().isLive(this.#handle.id);
   }
 
   /** Whether gradients flow to or through this tensor. Set it on leaves of floating dtype. */
@@ -169,7 +170,7 @@ export class Tensor {
   /** The elements in row-major order, copied; bfloat16 as float32, bool as 0 and 1. Waits for the device. */
   dataSync(): DataArray {
     hostReads.check('dataSync');
-    return readElements(this.#id('dataSync'), this.dtype, this.size);
+    return readElements(this.#id('dataSync'), this.dtype, this.size, 'dataSync');
   }
   /**
    * The elements in row-major order, copied on another thread while JavaScript runs on; bfloat16 as float32, bool as 0
@@ -181,11 +182,28 @@ export class Tensor {
     const target = new ARRAY_TYPES[this.dtype](this.size);
     const source = readable(id, this.dtype);
     try {
-      await guarded(() => addon().readAsync(source.id, target));
+      await guarded(() => addon().readAsync(source.id, target), { op: 'readAsync', name: 'data' }).catch(
+        (error: unknown) => {
+          throw typedError(error);
+        },
+      );
     } finally {
       if (source.id !== id) addon().release(source.id);
     }
     return target;
+  }
+  /** @internal Orders a read of the values of now: a loop looks at them some steps later without waiting for those. */
+  readLater(): OrderedRead {
+    hostReads.check('readLater');
+    const source = readable(this.#id('readLater'), this.dtype);
+    try {
+      return new OrderedRead(
+        guarded(() => addon().readLater(source.id)),
+        new ARRAY_TYPES[this.dtype](this.size),
+      );
+    } finally {
+      if (source.id !== this.#handle.id) addon().release(source.id);
+    }
   }
   /** The value of a tensor with one element; a boolean for bool. */
   item(): number | boolean {
@@ -193,7 +211,7 @@ export class Tensor {
     const id = this.#id('item');
     if (this.size !== 1)
       throw new ArgumentError(`item: needs exactly one element, the shape is [${this.shape.join(', ')}]`);
-    const value = readElements(id, this.dtype, 1)[0] as number;
+    const value = readElements(id, this.dtype, 1, 'item')[0] as number;
     return this.dtype === 'bool' ? value !== 0 : value;
   }
 
@@ -225,6 +243,31 @@ const ARRAY_TYPES = {
   float64: Float64Array,
 } as const;
 
+/** Elements on their way to the host. */
+export class OrderedRead {
+  readonly #read: number;
+  readonly #target: DataArray;
+  #ended = false;
+
+  constructor(read: number, target: DataArray) {
+    this.#read = read;
+    this.#target = target;
+  }
+  /** Waits for them, once. @throws what kernels found wrong before it */
+  wait(): DataArray {
+    this.#ended = true;
+    guarded(() => {
+      addon().endRead(this.#read, this.#target);
+    });
+    return this.#target;
+  }
+  dispose(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    addon().endRead(this.#read, undefined);
+  }
+}
+
 /**
  * A tensor that a typed array can hold. bfloat16 has no such array, so it is cast: a tensor of another number, which the
  * caller releases after the read.
@@ -239,13 +282,16 @@ function readable(id: TensorId, dtype: DType): Owner {
   return owner;
 }
 
-function readElements(id: TensorId, dtype: DType, size: number): DataArray {
+function readElements(id: TensorId, dtype: DType, size: number, op: string): DataArray {
   const target = new ARRAY_TYPES[dtype](size);
   const source = readable(id, dtype);
   try {
-    guarded(() => {
-      addon().read(source.id, target);
-    });
+    guarded(
+      () => {
+        addon().read(source.id, target);
+      },
+      { op: 'read', name: op },
+    );
   } finally {
     if (source.id !== id) addon().release(source.id);
   }

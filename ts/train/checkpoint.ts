@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { TrainSampler } from '../data/sampler';
 import { FileError, FormatError } from '../error';
 import type { Carry } from '../hrm/act';
+import type { ModelConfig } from '../hrm/config';
 import type { Hrm } from '../hrm/model';
 import { OFFICIAL_PREFIX } from '../hrm/official';
 import type { Checkpoint } from '../io/checkpoint_store';
@@ -12,13 +13,13 @@ import { parseJson } from '../io/strict_json';
 import { noGrad } from '../autograd/no_grad';
 import { copy_ } from '../ops/cast';
 import type { GeneratorState } from '../ops/random';
-import { toDevice } from '../tensor/create';
-import { keep, tidy } from '../tensor/scope';
+import { tidy } from '../tensor/scope';
 import type { Tensor } from '../tensor/tensor';
 import { serializeConfig, type RunConfig } from './config';
 import { deserializeConfig } from './config_file';
 import { decodeTensors, encodeTensors, requireTensor, withPrefix } from './state_tensors';
-import { carryTensors, disposeCarry, type TrainStep } from './step';
+import { carryTensors } from './carry';
+import type { TrainStep } from './step';
 
 /** Weights under the official names, which other tools read. */
 export const WEIGHTS_PREFIX = OFFICIAL_PREFIX;
@@ -133,8 +134,7 @@ export function restoreCheckpoint(checkpoint: Checkpoint, training: TrainStep, s
     const tensors = decode(TENSORS_FILE);
     dense.loadStateDict(withPrefix(tensors, 'adam.'));
     noGrad(() => copy_(counter, requireTensor(tensors, 'step', where)));
-    disposeCarry(training.carry);
-    training.carry = state.step === 0 ? undefined : carryOf(withPrefix(tensors, 'carry.'), model, where);
+    training.restoreCarry(state.step === 0 ? undefined : carryOf(withPrefix(tensors, 'carry.'), model.config, where));
   });
   // The generator checks it.
   training.options.generator.load(state.generator as GeneratorState);
@@ -142,8 +142,8 @@ export function restoreCheckpoint(checkpoint: Checkpoint, training: TrainStep, s
   return state;
 }
 
-function carryOf(tensors: ReadonlyMap<string, Tensor>, { config, device }: Hrm, where: string): Carry {
-  const take = (name: string): Tensor => keep(toDevice(requireTensor(tensors, name, where), device, 'resume'));
+function carryOf(tensors: ReadonlyMap<string, Tensor>, config: ModelConfig, where: string): Carry {
+  const take = (name: string): Tensor => requireTensor(tensors, name, where);
   const carry: Carry = {
     zH: take('zH'),
     zL: take('zL'),

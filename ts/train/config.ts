@@ -54,6 +54,8 @@ const trainSchema = z.strictObject({
       'cpu, cuda or cuda:<index>',
     )
     .default('cpu'),
+  /** Whether steps and segments on an accelerator run as captured graphs. Results do not depend on it. */
+  graph: z.boolean().default(true),
   /** Threads of the CPU pool; null = physical cores. Results do not depend on it. */
   threads: z.int().min(1).max(1024).nullable().default(null),
   /** Epochs whose order is drawn together; only the last incomplete batch of each such interval is dropped. */

@@ -19,6 +19,7 @@ import { readOptions, requireInteger, requireSignal } from '../tensor/arguments'
 import { describe } from '../tensor/dtype';
 import { tidy } from '../tensor/scope';
 import { type AnsweredRows, scorerFor, type TaskFigures, type TaskScorer } from './scoring';
+import { SegmentRunner } from './segment_runner';
 import { batchSegments, type SegmentsOptions, selectCarry, selectOutputs } from './segments';
 import { batchTensors } from './step';
 import { finalOutputs, type FinalOutputs, requireInitialStates, vote } from './vote';
@@ -33,6 +34,11 @@ export interface EvaluateOptions {
   readonly subsetSeed?: number;
   /** Rows that halt leave the batch; their answer is the one they halted with. Default false. */
   readonly adaptive?: boolean;
+  /**
+   * Whether the segments of an accelerator are captured and launched as graphs. Default true; the numbers are the same.
+   * With adaptive halting they are not: the batch shrinks.
+   */
+  readonly graph?: boolean;
   /**
    * Every puzzle is run from so many initial states, which vote on its cells by the mean of their probabilities: the model's
    * own, and others of the distribution that it was drawn from. All figures are the vote's, and `vote` has what it gained.
@@ -183,6 +189,7 @@ const OPTIONS = [
   'puzzles',
   'subsetSeed',
   'adaptive',
+  'graph',
   'initialStates',
   'statesSeed',
   'signal',
@@ -199,7 +206,7 @@ export async function evaluate(model: Hrm, dataset: PuzzleDataset, options: Eval
   const { config } = requireModel('evaluate', model);
   const given = readOptions('evaluate', options, OPTIONS);
   const { batchSize = 256, segments = config.haltMaxSteps, puzzles = null, subsetSeed = 0 } = given;
-  const { adaptive = false, initialStates = 1, statesSeed = 0, signal, onBatch, onAnswers } = given;
+  const { adaptive = false, graph = true, initialStates = 1, statesSeed = 0, signal, onBatch, onAnswers } = given;
   requireSignal('evaluate', signal);
   requireCallback('evaluate', 'onBatch', onBatch);
   requireCallback('evaluate', 'onAnswers', onAnswers);
@@ -210,15 +217,20 @@ export async function evaluate(model: Hrm, dataset: PuzzleDataset, options: Eval
   requireInteger('evaluate', 'statesSeed', statesSeed, 0);
   const totals = new Totals(segments, initialStates, scorerFor(requireDataset('evaluate', dataset)), onAnswers);
   const rows = puzzles === null ? undefined : (n: number): Uint32Array => fixedSubset(n, puzzles, subsetSeed);
-  for (const batch of testBatches(dataset, batchSize, rows)) {
-    const run = { segments, adaptive };
-    noGrad(() => {
-      if (initialStates === 1) runOnce(model, batch, run, totals);
-      else runVote(model, batch, { ...run, initialStates, statesSeed }, totals);
-    });
-    onBatch?.(batch.nValid);
-    await new Promise((resolve) => setImmediate(resolve));
-    signal?.throwIfAborted();
+  const runner = new SegmentRunner(model, graph && !adaptive);
+  try {
+    for (const batch of testBatches(dataset, batchSize, rows)) {
+      const run = { segments, adaptive, runner };
+      noGrad(() => {
+        if (initialStates === 1) runOnce(model, batch, run, totals);
+        else runVote(model, batch, { ...run, initialStates, statesSeed }, totals);
+      });
+      onBatch?.(batch.nValid);
+      await new Promise((resolve) => setImmediate(resolve));
+      signal?.throwIfAborted();
+    }
+  } finally {
+    runner.dispose();
   }
   return totals.result(segments, adaptive);
 }
@@ -238,7 +250,7 @@ export function withoutPadding({
   };
 }
 
-type Run = Pick<SegmentsOptions, 'segments' | 'adaptive'>;
+type Run = Pick<SegmentsOptions, 'segments' | 'adaptive' | 'runner'>;
 
 function runOnce(model: Hrm, batch: Batch, run: Run, totals: Totals): void {
   tidy(() => {

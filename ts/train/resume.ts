@@ -6,6 +6,7 @@ import { configKeys, type RunConfig } from './config';
 /** What a setting that may change does to a resumed run; undefined: no number of the run depends on it. */
 const effects = new Map<string, string | undefined>([
   ['train.threads', undefined],
+  ['train.graph', undefined],
   ['train.checkpointEverySteps', undefined],
   ['train.keepCheckpoints', undefined],
   ['train.tensorboard', undefined],

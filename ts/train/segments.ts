@@ -1,6 +1,5 @@
 /** Puzzles through a model, a segment at a time, with what the model makes of every cell. */
-import { noGrad } from '../autograd/no_grad';
-import { actStep, type BatchTensors, type Carry, saysHalt, type StepOutputs } from '../hrm/act';
+import { type BatchTensors, type Carry, saysHalt, type StepOutputs } from '../hrm/act';
 import { carryFrom } from '../hrm/initial_states';
 import { IGNORE_LABEL } from '../hrm/loss';
 import type { Hrm } from '../hrm/model';
@@ -10,7 +9,8 @@ import type { States } from '../ops/l_loop';
 import { tensor } from '../tensor/create';
 import { tidy } from '../tensor/scope';
 import type { Tensor } from '../tensor/tensor';
-import { batchTensors, carryTensors } from './step';
+import { SegmentRunner } from './segment_runner';
+import { batchTensors } from './step';
 
 export interface SegmentsOptions {
   readonly segments: number;
@@ -18,6 +18,8 @@ export interface SegmentsOptions {
   readonly adaptive?: boolean;
   /** [D] each: where every row starts. Default: the model's own initial states. */
   readonly start?: States;
+  /** Runs the segments, and those of other batches too. Default: one of its own. */
+  readonly runner?: SegmentRunner;
 }
 
 /** The rows of a batch that had one more segment. Its tensors live until the next one is asked for. */
@@ -45,38 +47,30 @@ export function* batchSegments(
   options: SegmentsOptions,
 ): Generator<BatchSegment, void, void> {
   const { segments, adaptive = false, start = { zH: model.hInit, zL: model.lInit } } = options;
+  const runner = options.runner ?? new SegmentRunner(model, !adaptive);
   let rows = Array.from({ length: batch.puzzleIdentifiers.shape[0]! }, (_, row) => row);
-  const [given, held] = [new Set<unknown>(Object.values(batch)), new Set<Tensor>()];
-  const hold = (tensors: Iterable<Tensor>): void => {
-    const wanted = new Set(tensors);
-    for (const old of held) if (!wanted.has(old) && !given.has(old)) old.dispose();
-    held.clear();
-    for (const item of wanted) held.add(item);
+  const begin = (carryOf: () => Carry): void => {
+    tidy(() => {
+      runner.start(carryOf());
+    });
   };
   try {
-    let carry = tidy(() => carryFrom(model, batch, start));
+    begin(() => carryFrom(model, batch, start));
     for (let segment = 1; segment <= segments; segment++) {
-      const before = carry;
-      hold(tensorsOf(before));
-      const after = noGrad(() => tidy(() => actStep(model, before, before.current, { training: false })));
-      hold(tensorsOf(after.carry, after.outputs));
+      const after = runner.next();
       const halts = haltingRows(model, after.outputs);
       const isLast = segment === segments;
       const done = halts.flatMap((halt, place) => (isLast || (adaptive && halt) ? [place] : []));
       yield { rows, ...after, halts, done };
       if (done.length === rows.length) return;
-      const left = halts.flatMap((halt, place) => (adaptive && halt ? [] : [place]));
-      carry = tidy(() => goingOn(done.length > 0 ? selectCarry(after.carry, left) : after.carry));
+      if (done.length === 0) continue;
+      const left = halts.flatMap((halt, place) => (halt ? [] : [place]));
+      begin(() => goingOn(selectCarry(after.carry, left)));
       rows = left.map((place) => rows[place]!);
     }
   } finally {
-    hold([]);
+    if (runner !== options.runner) runner.dispose();
   }
-}
-
-function* tensorsOf(carry: Carry, outputs?: StepOutputs): Generator<Tensor, void, void> {
-  yield* carryTensors(carry).values();
-  for (const item of Object.values(outputs ?? {}) as (Tensor | undefined)[]) if (item) yield item;
 }
 
 /** A carry in which every row goes on, however many segments it has had. */

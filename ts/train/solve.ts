@@ -8,6 +8,7 @@ import type { States } from '../ops/l_loop';
 import { readArray, readOptions, requireInteger } from '../tensor/arguments';
 import { describe } from '../tensor/dtype';
 import { tidy } from '../tensor/scope';
+import { SegmentRunner } from './segment_runner';
 import { decodeRows, type SegmentAnswer, segmentAnswers, unlabelledBatch } from './segments';
 import { mazeTask, type MazeSolution } from './solve_maze';
 import { sudokuTask, type Solution } from './solve_sudoku';
@@ -80,24 +81,31 @@ export function solve<T extends TaskName = 'sudoku'>(
   requireInteger('solve', 'statesSeed', statesSeed, 0);
   requireInteger('solve', 'batchSize', batchSize, 1);
   const plugged: SolveTask<Solutions[T]> = tasks[task];
-  const run: Run = { segments, adaptive, initialStates, statesSeed };
-  if (typeof puzzle === 'string' || ArrayBuffer.isView(puzzle)) {
-    return solveBatch(model, [plugged.pose(config, puzzle, given, 'solve')], run)[0]!;
+  const isOne = typeof puzzle === 'string' || ArrayBuffer.isView(puzzle);
+  const posed = isOne
+    ? [plugged.pose(config, puzzle, given, 'solve')]
+    : readArray('solve', 'puzzle', puzzle, 'text, a Uint8Array or an array of these').map((each, i) =>
+        plugged.pose(config, each as string | Uint8Array, given, `solve: puzzles[${i}]`),
+      );
+  const runner = new SegmentRunner(model, !adaptive);
+  try {
+    const run: Run = { segments, adaptive, initialStates, statesSeed, runner };
+    const solutions: Solutions[T][] = [];
+    for (let first = 0; first < posed.length; first += batchSize) {
+      solutions.push(...solveBatch(model, posed.slice(first, first + batchSize), run));
+    }
+    return isOne ? solutions[0]! : solutions;
+  } finally {
+    runner.dispose();
   }
-  const posed = readArray('solve', 'puzzle', puzzle, 'text, a Uint8Array or an array of these').map((each, i) =>
-    plugged.pose(config, each as string | Uint8Array, given, `solve: puzzles[${i}]`),
-  );
-  const solutions: Solutions[T][] = [];
-  for (let first = 0; first < posed.length; first += batchSize) {
-    solutions.push(...solveBatch(model, posed.slice(first, first + batchSize), run));
-  }
-  return solutions;
 }
 
 /** Every segment of a puzzle is kept, and nothing interrupts them. */
 const MAX_SEGMENTS = 1024;
 
-type Run = Required<Pick<SolveOptions, 'segments' | 'adaptive' | 'initialStates' | 'statesSeed'>>;
+interface Run extends Required<Pick<SolveOptions, 'segments' | 'adaptive' | 'initialStates' | 'statesSeed'>> {
+  readonly runner: SegmentRunner;
+}
 
 function solveBatch<S extends TaskSolution>(model: Hrm, puzzles: readonly PosedPuzzle<S>[], run: Run): S[] {
   return noGrad(() =>
@@ -130,7 +138,7 @@ interface StateRun {
 function runFrom(
   model: Hrm,
   puzzles: readonly PosedPuzzle<TaskSolution>[],
-  { segments: limit, adaptive }: Run,
+  { segments: limit, adaptive, runner }: Run,
   start: States,
 ): StateRun {
   const segments = puzzles.map((): SolveSegment[] => []);
@@ -138,7 +146,7 @@ function runFrom(
     puzzles.map(({ inputs }) => ({ inputs, puzzleIdentifier: 0 })),
     model,
   );
-  const final = finalOutputs(model, batch, { segments: limit, adaptive, start }, (segment) => {
+  const final = finalOutputs(model, batch, { segments: limit, adaptive, start, runner }, (segment) => {
     segmentAnswers(model, segment).forEach((answer, place) => {
       const row = segment.rows[place]!;
       segments[row]!.push(segmentOf(puzzles[row]!, answer));

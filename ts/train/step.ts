@@ -22,9 +22,11 @@ import { tensor, zeros } from '../tensor/create';
 import { readFields } from '../tensor/arguments';
 import { describe } from '../tensor/dtype';
 import { withoutHostReads } from '../tensor/host_reads';
+import { capture, type Captured } from '../tensor/capture';
 import { tidy } from '../tensor/scope';
-import type { Tensor } from '../tensor/tensor';
+import type { OrderedRead, Tensor } from '../tensor/tensor';
 import { noGrad } from '../autograd/no_grad';
+import { disposeBatch, disposeCarry, ownBatch, ownCarry, writeBatch, writeCarry } from './carry';
 import type { RunConfig } from './config';
 
 /** The tensors of a batch of the sampler, int32. */
@@ -52,10 +54,13 @@ export function batchTensors(
 interface PendingReport {
   readonly step: number;
   /** METRIC_NAMES, then the loss and the learning rate. */
-  readonly values: Tensor;
+  readonly values: OrderedRead;
   /** The loss, the sum of the logits, and of the gradient of each parameter in turn: not finite where one of theirs is. */
-  readonly probes: Tensor;
+  readonly probes: OrderedRead;
 }
+
+/** The same in the step's own tensors, over which the next step writes. */
+type StepResult = Readonly<Record<'values' | 'probes', Tensor>>;
 
 /** Sums over the rows of one step, as HRM section 3.5 has them. */
 export interface StepReport {
@@ -74,6 +79,8 @@ export interface TrainStepOptions {
   readonly batchSize: number;
   /** Draws the exploration of halting. */
   readonly generator: Generator;
+  /** Whether a step on an accelerator is captured and launched as one graph. Default true; the numbers are the same. */
+  readonly graph?: boolean;
 }
 
 /** The training state beside the data order: model, optimizers, carry and step, all tensors. */
@@ -85,7 +92,10 @@ export class TrainStep {
   readonly options: TrainStepOptions;
   /** Steps done, int32 []. */
   readonly counter: Tensor;
-  carry: Carry | undefined;
+  /** The rows that come in; they keep their memory, as the carry does, so that the step can be a graph. */
+  #incoming: BatchTensors | undefined;
+  #carry: Carry | undefined;
+  #update: Captured<StepResult>;
   readonly #pending: PendingReport[] = [];
 
   constructor(model: Hrm, options: TrainStepOptions) {
@@ -101,29 +111,57 @@ export class TrainStep {
     this.sparse = model.puzzleEmb && new SparseSignSGD(model.puzzleEmb.weights, { weightDecay: puzzleEmbWeightDecay });
     this.ema = ema === null ? undefined : new Ema(model.namedParameters(), { decay: ema });
     this.counter = zeros([], { dtype: 'int32', device: model.device });
+    this.#update = this.#capture();
+  }
+
+  #capture(): Captured<StepResult> {
+    const { device } = this.model;
+    return capture(() => this.#step(), { device: this.options.graph === false ? 'cpu' : device });
+  }
+
+  /** What the last step left to the next. */
+  get carry(): Carry | undefined {
+    return this.#carry;
+  }
+
+  /** Goes on from a copy of another carry; undefined: from none. */
+  restoreCarry(carry: Carry | undefined): void {
+    // A graph writes into the carry that it was made with.
+    this.#update.dispose();
+    this.#update = this.#capture();
+    disposeCarry(this.#carry);
+    this.#carry = carry && ownCarry(carry, this.model.device);
   }
 
   /** Runs step number `step` (from 1) on a batch. Its report waits until `read` is called. */
   run(step: number, batch: Batch): void {
+    tidy(() => {
+      this.#takeIn(batchTensors(batch));
+    });
     // Here and not in the step, which may be recorded: loading and evaluation write master weights between steps.
     this.model.refreshCopies();
-    const { carry, report } = withoutHostReads(() => tidy(() => this.#step(batch)));
+    const { values, probes } = withoutHostReads(() => this.#update());
     // The optimizer has, whoever ran the step.
     for (const copy of this.model.roundedCopies.values()) copy.written();
-    disposeCarry(this.carry);
-    this.carry = carry;
-    this.#pending.push({ step, ...report });
+    this.#pending.push({ step, values: values.readLater(), probes: probes.readLater() });
   }
 
-  #step(batch: Batch): { carry: Carry; report: Omit<PendingReport, 'step'> } {
+  #takeIn(batch: BatchTensors): void {
+    const { model } = this;
+    if (this.#incoming === undefined) this.#incoming = ownBatch(batch, model.device);
+    else writeBatch(this.#incoming, batch);
+    this.#carry ??= ownCarry(
+      noGrad(() => initialCarry(model, this.#incoming!)),
+      model.device,
+    );
+  }
+
+  /** Reads and writes nothing but tensors that outlive it, all on the device. */
+  #step(): StepResult {
     const { model, options } = this;
     const { optim, batchSize, generator } = options;
-    const incoming = batchTensors(batch, model.device);
     noGrad(() => add_(this.counter, 1));
-    const { carry, outputs } = actStep(model, this.carry ?? initialCarry(model, incoming), incoming, {
-      training: true,
-      generator,
-    });
+    const { carry, outputs } = actStep(model, this.#carry!, this.#incoming!, { training: true, generator });
     const { loss, metrics } = actLoss(model.config, carry, outputs);
     backward(div(loss, batchSize));
     return noGrad(() => {
@@ -148,8 +186,9 @@ export class TrainStep {
       }
       this.ema?.update(finite);
       model.zeroGrad();
+      writeCarry(this.#carry!, carry);
       const scalars = [loss, lr].map((item) => cast(reshape(item, [1]), 'float32'));
-      return { carry, report: { values: concat([metrics, ...scalars], 0), probes } };
+      return { values: concat([metrics, ...scalars], 0), probes };
     });
   }
 
@@ -161,9 +200,13 @@ export class TrainStep {
     const reports: StepReport[] = [];
     while (this.#pending.length > behind) {
       const { step, values, probes } = this.#pending.shift()!;
-      const [numbers, sums] = [values.dataSync(), probes.dataSync()];
-      values.dispose();
-      probes.dispose();
+      let numbers, sums;
+      try {
+        [numbers, sums] = [values.wait(), probes.wait()];
+      } finally {
+        values.dispose();
+        probes.dispose();
+      }
       this.#checkFinite(step, sums);
       reports.push({
         step,
@@ -220,8 +263,10 @@ export class TrainStep {
   }
 
   dispose(): void {
-    disposeCarry(this.carry);
-    this.carry = undefined;
+    this.#update.dispose();
+    disposeCarry(this.#carry);
+    disposeBatch(this.#incoming);
+    this.#carry = this.#incoming = undefined;
     for (const { values, probes } of this.#pending.splice(0)) {
       values.dispose();
       probes.dispose();
@@ -230,21 +275,4 @@ export class TrainStep {
     this.dense.dispose();
     this.ema?.dispose();
   }
-}
-
-/** The tensors of a carry by name. */
-export function carryTensors({ zH, zL, steps, halted, current }: Carry): Map<string, Tensor> {
-  return new Map([
-    ['zH', zH],
-    ['zL', zL],
-    ['steps', steps],
-    ['halted', halted],
-    ['inputs', current.inputs],
-    ['labels', current.labels],
-    ['puzzleIdentifiers', current.puzzleIdentifiers],
-  ]);
-}
-
-export function disposeCarry(carry: Carry | undefined): void {
-  if (carry) for (const item of carryTensors(carry).values()) item.dispose();
 }

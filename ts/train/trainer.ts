@@ -91,6 +91,7 @@ export class Trainer {
       totalSteps: this.length.scheduleSteps,
       batchSize: train.batchSize,
       generator: new Generator(seedFor('exploration', train.seed), { device: train.device }),
+      graph: train.graph,
     });
     this.#sampler = data.sampler({
       batchSize: train.batchSize,
@@ -248,6 +249,7 @@ export class Trainer {
       segments: segments ?? this.model.config.haltMaxSteps,
       puzzles,
       subsetSeed: train.seed,
+      graph: train.graph,
       signal,
     };
     return await this.#training.withEvaluationWeights(async () => {

@@ -12,7 +12,7 @@ import { mean, sum } from '../ops/reduce';
 import { logSoftmax, logsumexp } from '../ops/softmax';
 import { exp } from '../ops/unary';
 import { describe } from '../tensor/dtype';
-import { tensor } from '../tensor/create';
+import { tensor, toDevice } from '../tensor/create';
 import { tidy } from '../tensor/scope';
 import type { Tensor } from '../tensor/tensor';
 import { batchSegments, type BatchSegment, type SegmentsOptions, selectOutputs } from './segments';
@@ -121,10 +121,14 @@ export function vote({ lossType }: Pick<ModelConfig, 'lossType'>, runs: readonly
 
 /** @param logits [B, seqLen, V] of each run */
 function votedLogits(lossType: ModelConfig['lossType'], logits: readonly Tensor[]): Tensor {
+  const { device } = logits[0]!;
   const dtype = logits[0]!.dtype === 'float64' ? 'float64' : 'float32';
-  // In logarithms, because probabilities of a confident model leave the range of float32.
-  const logs = logits.map((each) => (lossType === 'softmax' ? logSoftmax(cast(each, dtype), -1) : logStablemax(each)));
+  // In logarithms, because probabilities of a confident model leave the range of float32. Those of stablemax are computed in
+  // float64, which the CPU alone has.
+  const logs = logits.map((each) =>
+    lossType === 'softmax' ? logSoftmax(cast(each, dtype), -1) : logStablemax(toDevice(each, 'cpu', 'vote')),
+  );
   const total = sub(logsumexp(stack(logs), 0), Math.log(logs.length));
   // Stablemax of v < 0 is 1 / (1 - v) over a sum that is 1 here: the v of probability p is 1 - 1/p.
-  return lossType === 'softmax' ? total : cast(sub(1, exp(neg(total))), dtype);
+  return lossType === 'softmax' ? total : toDevice(cast(sub(1, exp(neg(total))), dtype), device, 'vote');
 }
