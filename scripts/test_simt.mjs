@@ -9,7 +9,7 @@ import { writePlants } from './plant_faults.mjs';
 import { rootDir } from './source_files.mjs';
 
 const addon = path.join(rootDir, 'build', 'Release', 'hrm_simt.node');
-// Forward in every dtype and gradients, thinned out (test/support/op_suite.ts); a training step; tensors of a device.
+// Forward in every dtype and gradients; tensors of a device; a training step.
 const SLICE = ['ops/forward', 'ops/gradients', 'ops/devices', 'train/device'].map(
   (name) => `dist-test/test/${name}[.]test`,
 );
@@ -31,6 +31,6 @@ need(ran('cmake', ['--build', 'build', '--target', ...tests, '--parallel', Strin
 const built = Date.now();
 for (const test of tests) need(ran(path.join(native, test), test === 'gemm_device_test' ? [cublasLt] : []));
 const paths = chosen.length > 0 ? chosen : slice ? SLICE : SUITES;
-need(jestPassed(addon, paths, slice ? { HRM_SLICE: '1' } : {}));
+need(jestPassed(addon, paths));
 const seconds = (from, to) => ((to - from) / 1000).toFixed(0);
 console.log(`test:simt: passed; built in ${seconds(started, built)} s, ran in ${seconds(built, Date.now())} s`);
