@@ -207,8 +207,8 @@ void gemm(const char *op, cuda::Stream &stream, const GemmShape &s, const GemmOp
     return;
   if (options.bias || numel(s.batch) > 1 || s.k == 0)
     return own_gemm(op, stream, s, a, b, c, options);
-  const cuda::Product product{dtype_of<T>(), dtype_of<R>(), s.m,   s.n,  s.k,
-                              a.row,         a.col,         b.row, b.col, c.row, options.accumulate};
+  const cuda::Product product{dtype_of<T>(), dtype_of<R>(),     s.m, s.n, s.k, a.row, a.col, b.row, b.col,
+                              c.row,         options.accumulate};
   stream.products().multiply(op, product, a.data, b.data, c.data, [&](void *to, bool accumulate) {
     GemmOptions<T> given = options;
     given.accumulate = accumulate;

@@ -89,12 +89,9 @@ namespace {
 template <class T> void check_all(double bound) {
   using W = Wide<T>;
   const double big = sizeof(T) == 4 ? 88 : 709;
-  check<T>(
-      "exp", [](T x) { return exp(x); }, [](W x) { return std::exp(x); }, -big * 1.2, big, bound);
-  check<T>(
-      "log", [](T x) { return log(x); }, [](W x) { return std::log(x); }, 0, 100, bound);
-  check<T>(
-      "tanh", [](T x) { return tanh(x); }, [](W x) { return std::tanh(x); }, -10, 10, bound);
+  check<T>("exp", [](T x) { return exp(x); }, [](W x) { return std::exp(x); }, -big * 1.2, big, bound);
+  check<T>("log", [](T x) { return log(x); }, [](W x) { return std::log(x); }, 0, 100, bound);
+  check<T>("tanh", [](T x) { return tanh(x); }, [](W x) { return std::tanh(x); }, -10, 10, bound);
   check<T>(
       "sigmoid", [](T x) { return sigmoid(x); },
       [](W x) { return x < 0 ? std::exp(x) / (1 + std::exp(x)) : 1 / (1 + std::exp(-x)); }, -big, big, bound);
@@ -104,10 +101,8 @@ template <class T> void check_all(double bound) {
       "logistic", [&](T x) { return flushed(logistic_of<T>(broadcast(x))[0]); },
       [&](W x) { return flushed(x < 0 ? std::exp(x) / (1 + std::exp(x)) : 1 / (1 + std::exp(-x))); }, -1.2 * big, big,
       bound);
-  check<T>(
-      "sin", [](T x) { return sin(x); }, [](W x) { return std::sin(x); }, -1000, 1000, bound);
-  check<T>(
-      "cos", [](T x) { return cos(x); }, [](W x) { return std::cos(x); }, -1000, 1000, bound);
+  check<T>("sin", [](T x) { return sin(x); }, [](W x) { return std::sin(x); }, -1000, 1000, bound);
+  check<T>("cos", [](T x) { return cos(x); }, [](W x) { return std::cos(x); }, -1000, 1000, bound);
 }
 
 void expect(bool ok, const char *what) {
