@@ -151,8 +151,6 @@ void gemm(const char *op, cuda::Stream &stream, const GemmShape &s, const GemmOp
           const GemmResult<R> &c, const GemmOptions<T> &options) {
   if (s.m == 0 || s.n == 0 || numel(s.batch) == 0)
     return;
-  if (options.accumulate && !std::is_same_v<R, float>)
-    fail(Code::kNative, op, ": products add to float32 results only");
   const Cut cut = cut_of(s, options.workspace != nullptr);
   Dims no_strides;
   no_strides.rank = s.batch.rank;
