@@ -202,7 +202,7 @@ eachDevice('graphs in training', (device) => {
   ] as const)('evaluate as segment by segment, the smaller last batch too: %s, %s', async (forwardDtype, lossType) => {
     const hrm = undecided({ ...model, forwardDtype, lossType }, device);
     const dataset = sudokuDataset(set);
-    const options = { batchSize: 6, segments: 4 };
+    const options = { batchSize: 6, segments: 3 };
     const answered = async (changes: EvaluateOptions) => {
       const answers: Answers[] = [];
       const result = await evaluate(hrm, dataset, { ...options, ...changes, onAnswers: (some) => answers.push(some) });
@@ -214,11 +214,13 @@ eachDevice('graphs in training', (device) => {
     expect(await answered({})).toEqual(graph);
     expect(await answered({ graph: false })).toEqual(graph);
     expect(graph.result.count).toBe(16);
-    for (const changes of [{ initialStates: 2 }, { adaptive: true }, { initialStates: 2, adaptive: true }])
-      expect(await answered({ ...changes, graph: false })).toEqual(await answered(changes));
-    const { steps } = (await answered({ adaptive: true })).result;
-    expect(steps).toBeGreaterThan(1);
-    expect(steps).toBeLessThan(4);
+    if (forwardDtype === 'float32') {
+      const [voted, adaptive] = [await answered({ initialStates: 2 }), await answered({ adaptive: true })];
+      expect(await answered({ initialStates: 2, graph: false })).toEqual(voted);
+      expect(await answered({ adaptive: true, graph: false })).toEqual(adaptive);
+      expect(adaptive.result.steps).toBeGreaterThan(1);
+      expect(adaptive.result.steps).toBeLessThan(3);
+    }
     expect(liveBytes(device)).toBeLessThanOrEqual(live);
     hrm.dispose();
   });
