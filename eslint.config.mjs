@@ -51,8 +51,8 @@ export default defineConfig(
     },
   },
   {
-    // What a person reads on a terminal is written by the command line, the benchmarks and the scripts.
-    files: ['ts/cli/**', 'bench/**', 'scripts/**', 'bin/**', '*.cjs', '*.mjs'],
+    // What a person reads on a terminal is written by the command line, the benchmarks, the examples and the scripts.
+    files: ['ts/cli/**', 'bench/**', 'scripts/**', 'bin/**', 'docs/examples/**', '*.cjs', '*.mjs'],
     rules: { 'no-console': 'off' },
   },
   {

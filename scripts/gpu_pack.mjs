@@ -10,7 +10,7 @@ import { ran } from './device_suites.mjs';
 import { rootDir, sourceFiles } from './source_files.mjs';
 
 process.chdir(rootDir);
-// What a device machine takes from a working tree.
+// Small enough to be carried by whatever reaches such a machine.
 const MAX_BYTES = 64 * 2 ** 20;
 // What the compiled tests, benches and the command line import; their own dependencies follow.
 const ROOT_PACKAGES = ['@jest/globals', 'fast-check', 'jest'];

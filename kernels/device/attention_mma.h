@@ -17,6 +17,7 @@ namespace hrm::device {
 template <int kD_, int kWarps_, int kCols_, int kStages_> struct MmaHeadConfig {
   static constexpr int kD = kD_, kWarps = kWarps_, kCols = kCols_, kStages = kStages_;
   static constexpr int kRows = kWarps * 16, kThreads = kWarps * kWarp;
+  static constexpr int kLeastBlocks = least_blocks(kWarps == 1 || kD == 16);
   using Own = SharedTile<BFloat16, kRows, kD, true>;
   using Other = SharedTile<BFloat16, kCols, kD, true>;
   static constexpr int kStride = Own::kStride;
@@ -141,7 +142,7 @@ __device__ inline float quad_max(float x) {
 }
 
 template <class Config>
-__global__ void __launch_bounds__(Config::kThreads)
+__global__ void __launch_bounds__(Config::kThreads, Config::kLeastBlocks)
     attention_mma_kernel(Out<BFloat16> y, Out<float> lse, Heads<BFloat16> q, Heads<BFloat16> k, Heads<BFloat16> v,
                          AttentionSizes s) {
   constexpr int kCols = Config::kCols, kStages = Config::kStages;
@@ -239,7 +240,7 @@ __global__ void __launch_bounds__(Config::kThreads)
 
 // dQ, and delta[query] = sum over keys of p dp. More than one tile of keys: once through them for delta, once for dQ.
 template <class Config>
-__global__ void __launch_bounds__(Config::kThreads)
+__global__ void __launch_bounds__(Config::kThreads, least_blocks(Config::kLeastBlocks == 1 || Config::kD == 128))
     attention_mma_dq_kernel(Out<BFloat16> dq, Out<float> delta, Heads<BFloat16> dy, Heads<BFloat16> q,
                             Heads<BFloat16> k, Heads<BFloat16> v, In<float> lse, AttentionSizes s) {
   constexpr int kCols = Config::kCols;
@@ -321,7 +322,7 @@ __global__ void __launch_bounds__(Config::kThreads)
 
 // A warp owns 16 keys: its scores are the transposes, so that their fragments are the left operands of dV and dK.
 template <class Config>
-__global__ void __launch_bounds__(Config::kThreads)
+__global__ void __launch_bounds__(Config::kThreads, Config::kLeastBlocks)
     attention_mma_dkv_kernel(Out<BFloat16> dk, Out<BFloat16> dv, Heads<BFloat16> dy, Heads<BFloat16> q,
                              Heads<BFloat16> k, Heads<BFloat16> v, In<float> lse, In<float> delta, AttentionSizes s) {
   constexpr int kCols = Config::kCols;

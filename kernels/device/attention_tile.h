@@ -15,6 +15,7 @@ namespace hrm::device {
 template <int kBq_, int kBk_, int kDc_, int kR_> struct AttentionConfig {
   static constexpr int kBq = kBq_, kBk = kBk_, kDc = kDc_, kR = kR_;
   static constexpr int kSide = kBq / kR, kThreads = kSide * kSide, kPerRow = kThreads / kBq;
+  static constexpr int kLeastBlocks = least_blocks(kThreads <= 64);
   static_assert(kBq == kBk && kDc == kBk, "one square of threads serves every product");
   static_assert(kThreads % kWarp == 0 && (kPerRow & (kPerRow - 1)) == 0 && kPerRow <= kWarp, "rows lie within warps");
   // Rows in shared memory: whole vectors, neighbours in different banks.

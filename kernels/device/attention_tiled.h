@@ -43,7 +43,7 @@ __device__ inline void store_rows(const Out<T> &y, const AttentionSizes &s, cons
 }
 
 template <class Config, class T>
-__global__ void __launch_bounds__(Config::kThreads)
+__global__ void __launch_bounds__(Config::kThreads, least_blocks(true))
     attention_kernel(Out<T> y, Out<float> lse, Heads<T> q, Heads<T> k, Heads<T> v, AttentionSizes s) {
   constexpr int kR = Config::kR, kSide = Config::kSide, kPerRow = Config::kPerRow;
   float *const queries = shared_memory<float>(), *const keys = queries + Config::kTile, *const p = keys + Config::kTile,
@@ -143,7 +143,7 @@ __device__ inline void probabilities(Square<Config> &scores, const AttentionSize
 
 // dQ, and delta[query] = sum over keys of p dp for the other kernel.
 template <class Config, class T>
-__global__ void __launch_bounds__(Config::kThreads)
+__global__ void __launch_bounds__(Config::kThreads, Config::kLeastBlocks)
     attention_dq_kernel(Out<T> dq, Out<float> delta, Heads<T> dy, Heads<T> q, Heads<T> k, Heads<T> v, In<float> lse,
                         AttentionSizes s) {
   constexpr int kR = Config::kR, kSide = Config::kSide;
@@ -197,7 +197,7 @@ __global__ void __launch_bounds__(Config::kThreads)
 }
 
 template <class Config, class T>
-__global__ void __launch_bounds__(Config::kThreads)
+__global__ void __launch_bounds__(Config::kThreads, Config::kLeastBlocks)
     attention_dkv_kernel(Out<T> dk, Out<T> dv, Heads<T> dy, Heads<T> q, Heads<T> k, Heads<T> v, In<float> lse,
                          In<float> delta, AttentionSizes s) {
   constexpr int kR = Config::kR, kSide = Config::kSide;

@@ -13,6 +13,10 @@ namespace hrm::device {
 
 constexpr int kWarp = 32;
 
+// The second argument of __launch_bounds__. Left alone (0), ptxas fits as many blocks on a multiprocessor as registers
+// allow, and spills some to fit one more; 1 forbids that, for kernels that lose by it (npm run check:nvcc finds them).
+constexpr int least_blocks(bool spills_for_more) { return spills_for_more ? 1 : 0; }
+
 #if defined(HRM_SIMT)
 inline int thread_x() { return static_cast<int>(simt::position().thread.x); }
 inline int thread_y() { return static_cast<int>(simt::position().thread.y); }

@@ -11,6 +11,7 @@ template <int kM_, int kN_, int kK_, int kRm_, int kRn_> struct FmaConfig {
   static constexpr int kM = kM_, kN = kN_, kK = kK_, kRm = kRm_, kRn = kRn_, kStages = 2;
   // Of threads: kRows x kCols, a warp is 4 x 8 of them.
   static constexpr int kRows = kM / kRm, kCols = kN / kRn, kThreads = kRows * kCols;
+  static constexpr int kLeastBlocks = least_blocks(kThreads <= 64);
   static_assert(kRows % 4 == 0 && kCols % 8 == 0 && kRm % 4 == 0 && kRn % 4 == 0 && kK % 4 == 0,
                 "whole warps and vectors");
 };
@@ -47,7 +48,7 @@ __device__ inline void read_rows(float (&x)[2][kR], const float *tile, int t, in
 }
 
 template <class Config, bool kAlongA, bool kAlongB, class R, class C>
-__global__ void __launch_bounds__(Config::kThreads)
+__global__ void __launch_bounds__(Config::kThreads, Config::kLeastBlocks)
     gemm_fma_kernel(C c, In<float> a, In<float> b, In<float> bias, GemmWork w) {
   using Stage = GemmStage<Config, float, kAlongA, kAlongB>;
   constexpr int kRm = Config::kRm, kRn = Config::kRn;

@@ -11,11 +11,12 @@ namespace hrm::device {
 template <int kM_, int kN_, int kK_, int kWm_, int kWn_, int kStages_> struct MmaConfig {
   static constexpr int kM = kM_, kN = kN_, kK = kK_, kWm = kWm_, kWn = kWn_, kStages = kStages_;
   static constexpr int kWarpsAcross = kN / kWn, kThreads = kM / kWm * kWarpsAcross * kWarp;
+  static constexpr int kLeastBlocks = least_blocks(kThreads <= 128);
   static_assert(kWm % 16 == 0 && kWn % 16 == 0 && kK % 16 == 0 && kM % kWm == 0 && kN % kWn == 0, "whole fragments");
 };
 
 template <class Config, bool kAlongA, bool kAlongB, class R, class C>
-__global__ void __launch_bounds__(Config::kThreads)
+__global__ void __launch_bounds__(Config::kThreads, Config::kLeastBlocks)
     gemm_mma_kernel(C c, In<BFloat16> a, In<BFloat16> b, In<BFloat16> bias, GemmWork w) {
   using Stage = GemmStage<Config, BFloat16, kAlongA, kAlongB>;
   constexpr int kRows = Config::kWm / 16, kCols = Config::kWn / 8;
@@ -48,7 +49,7 @@ __global__ void __launch_bounds__(Config::kThreads)
     for (int i = 0; i < kRows; ++i) {
       HRM_UNROLL
       for (int j = 0; j < kCols; ++j) {
-        const float (&v)[4] = sums[i][j].v;
+        const float(&v)[4] = sums[i][j].v;
         const int64_t row = t.row + warp_row + i * 16 + g, col = t.col + warp_col + j * 8 + pair;
         store_results<2, BFloat16, R>(c, bias, w, t, row, col, {v[0], v[1]});
         store_results<2, BFloat16, R>(c, bias, w, t, row + 8, col, {v[2], v[3]});

@@ -168,6 +168,12 @@ describe('loadDataset', () => {
     ],
     ['a blank identifier out of range', json, metadataWith({ blank_identifier_id: 2 }), 'blank_identifier_id must be'],
     ['a mean of 0', json, metadataWith({ mean_puzzle_examples: 0 }), 'mean_puzzle_examples must be a number over 0'],
+    [
+      'a mean beyond all examples',
+      json,
+      metadataWith({ mean_puzzle_examples: 1e308 }),
+      'mean_puzzle_examples must be a number over 0, at most 2147483647, got 1e+308',
+    ],
     ['no sets', json, metadataWith({ sets: [] }), 'sets must be a list of 1 to 64 names'],
     ['a set twice', json, metadataWith({ sets: ['all', 'all'] }), 'sets must be distinct names'],
     ['a set that leaves the folder', json, metadataWith({ sets: ['../all'] }), 'sets must be names of letters'],

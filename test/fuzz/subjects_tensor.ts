@@ -292,8 +292,8 @@ function access(name: string): Subject {
 const tensorMembers: Subjects = {
   Tensor: construct(api.Tensor, none, none),
   'Tensor.isTensor': call((item: unknown) => api.Tensor.isTensor(item), anyTensor),
-  // Its other arguments are ours: names for the error.
   'Tensor.adopt': method(() => api.zeros([2, 3]), 'adopt', about([2, 3])),
+  // Its other arguments are ours: names for the error.
   'Tensor.handleOf': call((item: unknown) => api.Tensor.handleOf(item, 'op', 'x'), anyTensor),
   'Tensor.requiresGrad': {
     args: [anyTensor, value(true, false)],

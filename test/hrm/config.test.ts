@@ -27,6 +27,13 @@ describe('modelConfig', () => {
     expect(countParameters(modelConfig(fields))).toBe(expected);
   });
 
+  it('refuses what throws when an error is to say what it is', () => {
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    const hostile = { ...modelConfig(sizes), hCycles: proxy as number };
+    expect(() => countParameters(hostile)).toThrow(/countParameters: model config: the value must be readable/);
+  });
+
   it('counts what a model of the official size has', () => {
     const config = modelConfig(sizes);
     const model = new Hrm(config, new Generator(0));

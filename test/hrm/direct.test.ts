@@ -135,7 +135,7 @@ describe('direct prediction', () => {
 });
 
 describe('haltLoss none', () => {
-  it('never halts by the Q head, in evaluation neither', async () => {
+  it('never halts by the Q head, in solving neither', () => {
     const model = makeModel({ haltMaxSteps: 3 });
     noGrad(() => copy_(model.stateDict().get('q_head.bias')!, tensor([9, -9])));
     const batch = makeBatch(1);

@@ -208,7 +208,8 @@ describe('solve', () => {
     solve(model, maze, { task: 'maze' });
     const before = memory().tensors;
     const solution = solve(model, maze, { task: 'maze', segments: 3 });
-    expect(memory().tensors).toBe(before);
+    // Fewer where the collector has freed what an earlier test left.
+    expect(memory().tensors).toBeLessThanOrEqual(before);
     expect(solution).toMatchObject({ size: 4, shortest: 6, puzzle: maze });
     expect(solution.segments).toHaveLength(3);
     expect(solution.answer).toEqual(solution.segments[2]!.grid);

@@ -50,7 +50,8 @@ describe('solve', () => {
     const { puzzle, segments } = solve(model, '1...|..2.|.3..|...4');
     expect([...puzzle]).toEqual([1, 0, 0, 0, 0, 0, 2, 0, 0, 3, 0, 0, 0, 0, 0, 4]);
     expect(segments).toHaveLength(2);
-    expect(memory().tensors).toBe(before);
+    // Fewer where the collector has freed what an earlier test left.
+    expect(memory().tensors).toBeLessThanOrEqual(before);
   });
 
   it.each([
@@ -59,6 +60,13 @@ describe('solve', () => {
     [new Uint8Array(9), /solve: a 4x4 grid must have 16 cells, got 9/],
   ])('refuses %j', (puzzle, message) => {
     expect(() => solve(tinyModel(), puzzle)).toThrow(message);
+  });
+
+  it('refuses more segments than anybody could wait for', () => {
+    for (const segments of [0, 1.5, 1025, 1e9])
+      expect(() => solve(tinyModel(), '.'.repeat(16), { segments })).toThrow(
+        /solve: segments must be an integer in \[1, 1024\]/,
+      );
   });
 
   it('refuses a model that is not for Sudokus', () => {
@@ -137,11 +145,13 @@ describe('solve with several puzzles', () => {
     solve(model, puzzles, options);
     const before = memory().tensors;
     solve(model, puzzles, options);
-    expect(memory().tensors).toBe(before);
+    // Fewer where the collector has freed what an earlier test left.
+    expect(memory().tensors).toBeLessThanOrEqual(before);
     expect(() => solve(model, [puzzles[0]!, '12'])).toThrow(
       /solve: puzzles\[1\]: a 4x4 grid must have 16 cells, got 2/,
     );
     expect(() => solve(model, 5 as unknown as string)).toThrow(/solve: puzzle must be text, a Uint8Array or an array/);
+    expect(() => solve(model, puzzles, { adaptive: 'no' as never })).toThrow(/solve: adaptive must be true or false/);
     expect(() => solve(model, puzzles, { batchSize: 0 })).toThrow(/solve: batchSize must be an integer in \[1/);
   });
 });

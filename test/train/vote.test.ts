@@ -156,7 +156,8 @@ describe('evaluate with several initial states', () => {
     expect(seen).toEqual([11]);
     const before = memory().tensors;
     await evaluate(model, dataset, options);
-    expect(memory().tensors).toBe(before);
+    // Fewer where the collector has freed what an earlier test left.
+    expect(memory().tensors).toBeLessThanOrEqual(before);
   });
 
   it.each([0, 1.5, '2', 5000, NaN, null])('refuses %p initial states', async (initialStates) => {

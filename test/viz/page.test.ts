@@ -67,8 +67,8 @@ if (chromium === undefined) {
       page.on('pageerror', (error) => faults.push(error.message));
       // A solution that nobody waits for any more is given up on purpose.
       page.on('requestfailed', (request) => {
-        const problem = request.failure()?.errorText;
-        if (problem !== 'net::ERR_ABORTED') faults.push(`${request.url()} ${problem}`);
+        const problem = `${new URL(request.url()).pathname} ${request.failure()?.errorText}`;
+        if (problem !== '/api/solve net::ERR_ABORTED') faults.push(problem);
       });
       page.on('dialog', (dialog) => faults.push(`dialog ${dialog.message()}`));
       await page.goto(url);

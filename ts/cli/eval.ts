@@ -136,6 +136,7 @@ export const evalCommand = defineCommand({
     return await interruptible(async (signal) => {
       const { loaded, data, dataset } = await openSplit('eval', { checkpoint, split, raw, set }, signal);
       const { model } = loaded;
+      requireInitialStates('--states', states, model);
       const options = {
         batchSize: batch,
         puzzles: puzzles ?? null,

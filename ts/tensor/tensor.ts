@@ -80,7 +80,7 @@ export class Tensor {
   adopt(other: Tensor): void {
     const handle = Tensor.handleOf(other, 'adopt', 'tensor');
     if (other === this || other.dtype !== this.dtype || other.shape.join() !== this.shape.join())
-      throw new ArgumentError(`adopt: tensor must be another of the same shape and dtype`);
+      throw new ArgumentError('adopt: tensor must be another of the same shape and dtype');
     const taken = handle.retain();
     other.dispose();
     this.#handle.release();

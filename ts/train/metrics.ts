@@ -3,7 +3,7 @@
  * file is byte-equal to an uninterrupted one's: resuming truncates it to the offset stored in the checkpoint. Wall-clock
  * figures go to `timing.jsonl` and to TensorBoard event files.
  */
-import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { ArgumentError, FormatError } from '../error';
 import { makeDirectories, onFile } from '../io/files';
@@ -149,8 +149,7 @@ function openTruncated(file: string, nBytes: number): number {
   let fd: number;
   try {
     // A run that starts from weights alone has written none.
-    if (nBytes === 0) closeSync(openSync(file, 'a'));
-    fd = openSync(file, 'r+');
+    fd = openSync(file, nBytes === 0 ? constants.O_RDWR | constants.O_CREAT : 'r+');
   } catch (cause) {
     throw new FormatError(`metrics: ${file} must exist to resume the run`, { cause });
   }

@@ -1,14 +1,12 @@
 /** Makes a run of ours from an official checkpoint: a checkpoint of weights alone, after step 0. */
 import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { parseMetadata } from '../data/metadata';
-import { geometryOf } from '../data/sudoku/geometry';
 import { FileError } from '../error';
 import { type Checkpoint, CheckpointStore } from '../io/checkpoint_store';
-import { onFile, readWholeFile } from '../io/files';
+import { onFile } from '../io/files';
 import { weightFiles } from './checkpoint';
 import { type ConfigLayer, mergeLayers, parseConfig, type RunConfig } from './config';
-import type { DataConfig } from './data_kinds';
+import { kindOf } from './data_kinds';
 import { CHECKPOINTS_DIR } from './load_model';
 import { loadOfficial, type OfficialModel, type PuzzleEmb } from './official';
 
@@ -38,7 +36,7 @@ export function importOfficial(
   const { data } = parseConfig([LENGTH, ...layers]);
   const given = mergeLayers(layers);
   // Data that nobody named says nothing about this model.
-  const dataSeqLen = given.data === undefined ? undefined : seqLenOf(data);
+  const dataSeqLen = given.data === undefined ? undefined : kindOf(data).seqLen(data);
   const loaded = loadOfficial(file, { settings: given.model ?? {}, puzzleEmb, dataSeqLen });
   try {
     const found: ConfigLayer = { source: `the checkpoint ${file}`, values: { model: { ...loaded.model.config } } };
@@ -61,16 +59,4 @@ export function requireVacant(out: string): void {
   throw new FileError(
     `convert: ${out} must not exist yet, got ${stat.isDirectory() ? 'a directory with files' : 'a file'}; nothing is overwritten`,
   );
-}
-
-/** Tokens of a puzzle of the data, where that can be known without loading it. */
-function seqLenOf(data: DataConfig): number | undefined {
-  if (data.kind === 'mazeGenerated') return data.size ** 2;
-  // The size of imported mazes is the file's.
-  if (data.kind === 'mazeCsv') return undefined;
-  if (data.kind !== 'npy') return geometryOf(data.boxRows, data.boxCols).cells;
-  const file = ['train', 'test']
-    .map((split) => path.join(data.dir, split, 'dataset.json'))
-    .find((name) => existsSync(name));
-  return file === undefined ? undefined : parseMetadata(readWholeFile('convert', file), file).seqLen;
 }

@@ -74,6 +74,8 @@ export function solve<T extends TaskName = 'sudoku'>(
     throw new ArgumentError(`solve: task must be one of ${Object.keys(tasks).join(', ')}, got ${describe(task)}`);
   }
   requireInteger('solve', 'segments', segments, 1, MAX_SEGMENTS);
+  if (typeof adaptive !== 'boolean')
+    throw new ArgumentError(`solve: adaptive must be true or false, got ${describe(adaptive)}`);
   requireInitialStates('solve', initialStates, model);
   requireInteger('solve', 'statesSeed', statesSeed, 0);
   requireInteger('solve', 'batchSize', batchSize, 1);

@@ -14,111 +14,87 @@ const MAX_MARKS = 2 ** 10;
 const MAX_MEMO = 2 ** 20;
 const MAX_PROTOCOL = 5;
 
-/** Opcodes that make data, by byte. */
-const OPCODES = new Map<number, string>([
-  ...([
-    [0x80, 'PROTO'],
-    [0x95, 'FRAME'],
-    [0x2e, 'STOP'],
-    [0x28, 'MARK'],
-  ] as const),
-  ...([
-    [0x4e, 'NONE'],
-    [0x88, 'NEWTRUE'],
-    [0x89, 'NEWFALSE'],
-  ] as const),
-  ...([
-    [0x4a, 'BININT'],
-    [0x4b, 'BININT1'],
-    [0x4d, 'BININT2'],
-    [0x8a, 'LONG1'],
-    [0x47, 'BINFLOAT'],
-  ] as const),
-  ...([
-    [0x58, 'BINUNICODE'],
-    [0x8c, 'SHORT_BINUNICODE'],
-    [0x8d, 'BINUNICODE8'],
-  ] as const),
-  ...([
-    [0x29, 'EMPTY_TUPLE'],
-    [0x74, 'TUPLE'],
-    [0x85, 'TUPLE1'],
-    [0x86, 'TUPLE2'],
-    [0x87, 'TUPLE3'],
-  ] as const),
-  ...([
-    [0x5d, 'EMPTY_LIST'],
-    [0x61, 'APPEND'],
-    [0x65, 'APPENDS'],
-  ] as const),
-  ...([
-    [0x7d, 'EMPTY_DICT'],
-    [0x73, 'SETITEM'],
-    [0x75, 'SETITEMS'],
-  ] as const),
-  ...([
-    [0x71, 'BINPUT'],
-    [0x72, 'LONG_BINPUT'],
-    [0x94, 'MEMOIZE'],
-    [0x68, 'BINGET'],
-    [0x6a, 'LONG_BINGET'],
-  ] as const),
-  ...([
-    [0x63, 'GLOBAL'],
-    [0x93, 'STACK_GLOBAL'],
-    [0x52, 'REDUCE'],
-    [0x62, 'BUILD'],
-    [0x51, 'BINPERSID'],
-  ] as const),
-]);
+/** The bytes of the opcodes that make data. */
+const OPCODES = {
+  PROTO: 0x80,
+  FRAME: 0x95,
+  STOP: 0x2e,
+  MARK: 0x28,
+  NONE: 0x4e,
+  NEWTRUE: 0x88,
+  NEWFALSE: 0x89,
+  BININT: 0x4a,
+  BININT1: 0x4b,
+  BININT2: 0x4d,
+  LONG1: 0x8a,
+  BINFLOAT: 0x47,
+  BINUNICODE: 0x58,
+  SHORT_BINUNICODE: 0x8c,
+  BINUNICODE8: 0x8d,
+  EMPTY_TUPLE: 0x29,
+  TUPLE: 0x74,
+  TUPLE1: 0x85,
+  TUPLE2: 0x86,
+  TUPLE3: 0x87,
+  EMPTY_LIST: 0x5d,
+  APPEND: 0x61,
+  APPENDS: 0x65,
+  EMPTY_DICT: 0x7d,
+  SETITEM: 0x73,
+  SETITEMS: 0x75,
+  BINPUT: 0x71,
+  LONG_BINPUT: 0x72,
+  MEMOIZE: 0x94,
+  BINGET: 0x68,
+  LONG_BINGET: 0x6a,
+  GLOBAL: 0x63,
+  STACK_GLOBAL: 0x93,
+  REDUCE: 0x52,
+  BUILD: 0x62,
+  BINPERSID: 0x51,
+} as const;
+type Opcode = keyof typeof OPCODES;
 
 /** The other opcodes there are, for the message. */
-const REFUSED = new Map<number, string>([
-  ...([
-    [0x30, 'POP'],
-    [0x31, 'POP_MARK'],
-    [0x32, 'DUP'],
-    [0x46, 'FLOAT'],
-    [0x49, 'INT'],
-    [0x4c, 'LONG'],
-  ] as const),
-  ...([
-    [0x50, 'PERSID'],
-    [0x53, 'STRING'],
-    [0x54, 'BINSTRING'],
-    [0x55, 'SHORT_BINSTRING'],
-    [0x56, 'UNICODE'],
-  ] as const),
-  ...([
-    [0x64, 'DICT'],
-    [0x67, 'GET'],
-    [0x69, 'INST'],
-    [0x6c, 'LIST'],
-    [0x6f, 'OBJ'],
-    [0x70, 'PUT'],
-  ] as const),
-  ...([
-    [0x81, 'NEWOBJ'],
-    [0x82, 'EXT1'],
-    [0x83, 'EXT2'],
-    [0x84, 'EXT4'],
-    [0x8b, 'LONG4'],
-    [0x8e, 'BINBYTES8'],
-  ] as const),
-  ...([
-    [0x42, 'BINBYTES'],
-    [0x43, 'SHORT_BINBYTES'],
-    [0x8f, 'EMPTY_SET'],
-    [0x90, 'ADDITEMS'],
-    [0x91, 'FROZENSET'],
-  ] as const),
-  ...([
-    [0x92, 'NEWOBJ_EX'],
-    [0x96, 'BYTEARRAY8'],
-    [0x97, 'NEXT_BUFFER'],
-    [0x98, 'READONLY_BUFFER'],
-  ] as const),
-]);
+const REFUSED = {
+  POP: 0x30,
+  POP_MARK: 0x31,
+  DUP: 0x32,
+  FLOAT: 0x46,
+  INT: 0x49,
+  LONG: 0x4c,
+  PERSID: 0x50,
+  STRING: 0x53,
+  BINSTRING: 0x54,
+  SHORT_BINSTRING: 0x55,
+  UNICODE: 0x56,
+  DICT: 0x64,
+  GET: 0x67,
+  INST: 0x69,
+  LIST: 0x6c,
+  OBJ: 0x6f,
+  PUT: 0x70,
+  NEWOBJ: 0x81,
+  EXT1: 0x82,
+  EXT2: 0x83,
+  EXT4: 0x84,
+  LONG4: 0x8b,
+  BINBYTES8: 0x8e,
+  BINBYTES: 0x42,
+  SHORT_BINBYTES: 0x43,
+  EMPTY_SET: 0x8f,
+  ADDITEMS: 0x90,
+  FROZENSET: 0x91,
+  NEWOBJ_EX: 0x92,
+  BYTEARRAY8: 0x96,
+  NEXT_BUFFER: 0x97,
+  READONLY_BUFFER: 0x98,
+} as const;
+
+const byByte = <K extends string>(bytes: Readonly<Record<K, number>>): ReadonlyMap<number, K> =>
+  new Map(Object.entries<number>(bytes).map(([name, byte]) => [byte, name as K]));
+const OPCODE_OF = byByte(OPCODES);
+const REFUSED_OF = byByte(REFUSED);
 
 const SAVE_STATE_DICT = 'torch.save(model.state_dict(), ...) writes a file without it';
 
@@ -138,7 +114,7 @@ class Machine {
   private readonly memo = new Map<number, PickleValue>();
   /** Where the opcode at work is, and its name. */
   private opcodeAt = 0;
-  private opcode = '';
+  private opcode: Opcode | '' = '';
 
   constructor(bytes: Uint8Array, fail: Fail) {
     this.fail = (message) => fail(`byte ${this.opcodeAt}: ${message}`);
@@ -155,16 +131,16 @@ class Machine {
       this.opcode = this.nameOf(byte);
       if ((this.opcode === 'PROTO') !== (count === 0)) this.fail(`PROTO must come first and once, got ${this.opcode}`);
       if (this.opcode === 'STOP') return this.result();
-      this.step(this.opcode);
+      this.actions[this.opcode]();
       if (this.stack.length > MAX_STACK) this.fail(`the stack must hold at most ${MAX_STACK} values`);
     }
     return this.fail(`a pickle must have at most ${MAX_OPCODES} opcodes`);
   }
 
-  private nameOf(byte: number): string {
-    const name = OPCODES.get(byte);
+  private nameOf(byte: number): Opcode {
+    const name = OPCODE_OF.get(byte);
     if (name !== undefined) return name;
-    const refused = REFUSED.get(byte);
+    const refused = REFUSED_OF.get(byte);
     const hex = `0x${byte.toString(16).padStart(2, '0')}`;
     return refused === undefined
       ? this.fail(`${hex} is no opcode`)
@@ -178,156 +154,68 @@ class Machine {
     return this.stack[0]!;
   }
 
-  private step(opcode: string): void {
-    const { input, stack } = this;
-    switch (opcode) {
-      case 'PROTO': {
-        const version = input.uint8();
-        if (version < 2 || version > MAX_PROTOCOL)
-          this.fail(`the protocol must be 2 to ${MAX_PROTOCOL}, got ${version}`);
-        return;
-      }
-      case 'FRAME': {
-        const length = input.uint64();
-        if (length > input.remaining) this.fail(`FRAME must fit in the ${input.remaining} bytes left, got ${length}`);
-        return;
-      }
-      case 'MARK':
-        if (this.marks.length >= MAX_MARKS) this.fail(`at most ${MAX_MARKS} marks may be open`);
-        this.marks.push(stack.length);
-        return;
-      case 'NONE': {
-        this.push(null);
-        return;
-      }
-      case 'NEWTRUE': {
-        this.push(true);
-        return;
-      }
-      case 'NEWFALSE': {
-        this.push(false);
-        return;
-      }
-      case 'BININT': {
-        this.push(input.int32());
-        return;
-      }
-      case 'BININT1': {
-        this.push(input.uint8());
-        return;
-      }
-      case 'BININT2': {
-        this.push(input.uint16());
-        return;
-      }
-      case 'LONG1': {
-        this.push(input.integer(input.uint8()));
-        return;
-      }
-      case 'BINFLOAT': {
-        this.push(input.float64());
-        return;
-      }
-      case 'BINUNICODE': {
-        this.push(input.text(input.uint32()));
-        return;
-      }
-      case 'SHORT_BINUNICODE': {
-        this.push(input.text(input.uint8()));
-        return;
-      }
-      case 'BINUNICODE8': {
-        this.push(input.text(input.uint64()));
-        return;
-      }
-      case 'EMPTY_TUPLE': {
-        this.push(new PickleTuple([]));
-        return;
-      }
-      case 'TUPLE': {
-        this.push(new PickleTuple(this.popToMark()));
-        return;
-      }
-      case 'TUPLE1':
-      case 'TUPLE2':
-      case 'TUPLE3': {
-        this.push(new PickleTuple(this.popMany(Number(opcode.at(-1)))));
-        return;
-      }
-      case 'EMPTY_LIST': {
-        this.push(new PickleList());
-        return;
-      }
-      case 'APPEND': {
-        this.append(this.popMany(1));
-        return;
-      }
-      case 'APPENDS': {
-        this.append(this.popToMark());
-        return;
-      }
-      case 'EMPTY_DICT': {
-        this.push(new PickleDict());
-        return;
-      }
-      case 'SETITEM': {
-        this.setItems(this.popMany(2));
-        return;
-      }
-      case 'SETITEMS': {
-        this.setItems(this.popToMark());
-        return;
-      }
-      case 'BINPUT': {
-        this.remember(input.uint8());
-        return;
-      }
-      case 'LONG_BINPUT': {
-        this.remember(input.uint32());
-        return;
-      }
-      case 'MEMOIZE': {
-        this.remember(this.memo.size);
-        return;
-      }
-      case 'BINGET': {
-        this.recall(input.uint8());
-        return;
-      }
-      case 'LONG_BINGET': {
-        this.recall(input.uint32());
-        return;
-      }
-      case 'GLOBAL': {
-        this.pushGlobal(input.line(), input.line());
-        return;
-      }
-      case 'STACK_GLOBAL': {
-        const [module, name] = this.popMany(2);
-        if (typeof module !== 'string' || typeof name !== 'string') {
-          return this.fail(`STACK_GLOBAL must have two texts, got ${show(module)} and ${show(name)}`);
-        }
-        this.pushGlobal(module, name);
-        return;
-      }
-      case 'REDUCE': {
-        const [callable, args] = this.popMany(2);
-        this.push(reduce(callable!, args!, this.fail));
-        return;
-      }
-      case 'BUILD': {
-        // A state dict carries the versions of its modules as attributes of the dictionary: {'_metadata': ...}.
-        const [state] = this.popMany(1);
-        const target = this.top();
-        if (target instanceof PickleDict && state instanceof PickleDict) return;
-        return this.fail(`BUILD must set attributes of a dictionary, got ${show(target)} and ${show(state)}`);
-      }
-      case 'BINPERSID': {
-        this.push(storageOf(this.popMany(1)[0]!, this.fail));
-        return;
-      }
-    }
-  }
+  /** What each opcode does. STOP is looked for before. */
+  private readonly actions: Readonly<Record<Exclude<Opcode, 'STOP'>, () => void>> = {
+    PROTO: () => {
+      const version = this.input.uint8();
+      if (version < 2 || version > MAX_PROTOCOL) this.fail(`the protocol must be 2 to ${MAX_PROTOCOL}, got ${version}`);
+    },
+    FRAME: () => {
+      const length = this.input.uint64();
+      const { remaining } = this.input;
+      if (length > remaining) this.fail(`FRAME must fit in the ${remaining} bytes left, got ${length}`);
+    },
+    MARK: () => {
+      if (this.marks.length >= MAX_MARKS) this.fail(`at most ${MAX_MARKS} marks may be open`);
+      this.marks.push(this.stack.length);
+    },
+    NONE: () => this.push(null),
+    NEWTRUE: () => this.push(true),
+    NEWFALSE: () => this.push(false),
+    BININT: () => this.push(this.input.int32()),
+    BININT1: () => this.push(this.input.uint8()),
+    BININT2: () => this.push(this.input.uint16()),
+    LONG1: () => this.push(this.input.integer(this.input.uint8())),
+    BINFLOAT: () => this.push(this.input.float64()),
+    BINUNICODE: () => this.push(this.input.text(this.input.uint32())),
+    SHORT_BINUNICODE: () => this.push(this.input.text(this.input.uint8())),
+    BINUNICODE8: () => this.push(this.input.text(this.input.uint64())),
+    EMPTY_TUPLE: () => this.push(new PickleTuple([])),
+    TUPLE: () => this.push(new PickleTuple(this.popToMark())),
+    TUPLE1: () => this.push(new PickleTuple(this.popMany(1))),
+    TUPLE2: () => this.push(new PickleTuple(this.popMany(2))),
+    TUPLE3: () => this.push(new PickleTuple(this.popMany(3))),
+    EMPTY_LIST: () => this.push(new PickleList()),
+    APPEND: () => this.append(this.popMany(1)),
+    APPENDS: () => this.append(this.popToMark()),
+    EMPTY_DICT: () => this.push(new PickleDict()),
+    SETITEM: () => this.setItems(this.popMany(2)),
+    SETITEMS: () => this.setItems(this.popToMark()),
+    BINPUT: () => this.remember(this.input.uint8()),
+    LONG_BINPUT: () => this.remember(this.input.uint32()),
+    MEMOIZE: () => this.remember(this.memo.size),
+    BINGET: () => this.recall(this.input.uint8()),
+    LONG_BINGET: () => this.recall(this.input.uint32()),
+    GLOBAL: () => this.pushGlobal(this.input.line(), this.input.line()),
+    STACK_GLOBAL: () => {
+      const [module, name] = this.popMany(2);
+      if (typeof module !== 'string' || typeof name !== 'string')
+        return this.fail(`STACK_GLOBAL must have two texts, got ${show(module)} and ${show(name)}`);
+      this.pushGlobal(module, name);
+    },
+    REDUCE: () => {
+      const [callable, args] = this.popMany(2);
+      this.push(reduce(callable!, args!, this.fail));
+    },
+    BUILD: () => {
+      // A state dict carries the versions of its modules as attributes of the dictionary: {'_metadata': ...}.
+      const [state] = this.popMany(1);
+      const target = this.top();
+      if (!(target instanceof PickleDict && state instanceof PickleDict))
+        this.fail(`BUILD must set attributes of a dictionary, got ${show(target)} and ${show(state)}`);
+    },
+    BINPERSID: () => this.push(storageOf(this.popMany(1)[0]!, this.fail)),
+  };
 
   private push(value: PickleValue): void {
     this.stack.push(value);

@@ -23,6 +23,7 @@ export type DataConfig = z.infer<typeof dataSchema>;
 /** A kind as it is used: with settings of its own. */
 interface OpenableKind {
   readonly task: TaskName | undefined;
+  readonly seqLen: (data: DataConfig) => number | undefined;
   readonly check: (data: DataConfig) => void;
   readonly open: (data: DataConfig, context: OpenContext) => RunData | Promise<RunData>;
 }

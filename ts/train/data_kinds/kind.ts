@@ -24,6 +24,8 @@ export interface DataKind<S extends z.ZodObject> {
   readonly schema: S;
   /** What its puzzles are; undefined where only the data itself says. */
   readonly task: TaskName | undefined;
+  /** Tokens of a puzzle; undefined where only the data itself says. @throws FileError, FormatError */
+  readonly seqLen: (data: z.infer<S>) => number | undefined;
   /** Checks between keys. @throws ConfigError */
   readonly check: (data: z.infer<S>) => void;
   /** @throws FileError, FormatError, ArgumentError, ConfigError; the signal's reason when it is aborted */

@@ -38,6 +38,8 @@ export const mazeCsv = defineDataKind({
     trainPuzzles: puzzles.nullable().default(null),
   }),
   task: 'maze',
+  // The file's.
+  seqLen: () => undefined,
   check: unchecked,
   open: async (data, { signal }) => {
     const onProgress = (): void => signal?.throwIfAborted();
@@ -70,6 +72,7 @@ export const mazeGenerated = defineDataKind({
     seed: seed.default(0),
   }),
   task: 'maze',
+  seqLen: ({ size }) => size ** 2,
   check: ({ size, minPath, minWallPercent, maxWallPercent }) => {
     if (minPath > size * size - 2) {
       throw new ConfigError(

@@ -49,6 +49,7 @@ export const sudokuCsv = defineDataKind({
     unique: z.boolean().default(true),
   }),
   task: 'sudoku',
+  seqLen: ({ boxRows, boxCols }) => geometryOf(boxRows, boxCols).cells,
   check: unchecked,
   open: async (data, { seed: runSeed, unique, signal }) => {
     const geometry = geometryOf(data.boxRows, data.boxCols);
@@ -78,6 +79,7 @@ export const sudokuGenerated = defineDataKind({
     seed: seed.default(0),
   }),
   task: 'sudoku',
+  seqLen: ({ boxRows, boxCols }) => geometryOf(boxRows, boxCols).cells,
   check: ({ boxRows, boxCols, minBlanks, maxBlanks }) => {
     const nCells = (boxRows * boxCols) ** 2;
     if (minBlanks <= maxBlanks && maxBlanks < nCells) return;
