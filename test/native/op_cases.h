@@ -141,8 +141,7 @@ inline void add_blocks(std::vector<OpCase> &cases) {
     OpCase loop{"l_loop", joined({{x({h}), x({h}), x({h})}, tables, weights, weights}), {}};
     loop.is_narrow_on_device = true;
     for (const auto &[grad_steps, h_tokens] : {std::pair<double, double>{1, s}, {0, 1}, {0, 4}}) {
-      loop.attrs = {{"nHeads", heads}, {"eps", 1e-5},
-                    {"hCycles", 2},    {"lCycles", 2},
+      loop.attrs = {{"nHeads", heads},         {"eps", 1e-5},        {"hCycles", 2}, {"lCycles", 2},
                     {"gradSteps", grad_steps}, {"hTokens", h_tokens}};
       cases.push_back(loop);
     }
