@@ -28,7 +28,7 @@ struct HeuristicResult {
   float waves;
   int reserved[4];
 };
-constexpr Status kSuccess = 0;
+constexpr Status kSuccess = 0, kNotSupported = 15;
 constexpr int kReal32 = 0, kRealBF16 = 14; // cudaDataType_t
 constexpr int kCompute32 = 68;             // CUBLAS_COMPUTE_32F: no TF32
 constexpr int32_t kPlain = 0, kTransposed = 1;
@@ -37,6 +37,9 @@ constexpr int kPrefWorkspace = 1, kPrefReductions = 3, kPrefAlignment[] = {5, 6,
 // Parts of a k that is split are added in the compute type from the workspace, in one order; CUBLASLT_REDUCTION_SCHEME_
 // INPLACE (1), which adds them into C as they come, and OUTPUT_TYPE (4), which rounds them, stay out.
 constexpr uint32_t kReductions = 2;
+
+// Of the versions that these prototypes are from.
+constexpr size_t kFirstVersion = 120000, kFirstUnknownVersion = 140000;
 
 struct Functions {
   Status (*cublasLtCreate)(void **handle);
@@ -89,6 +92,32 @@ std::string resolve(void *file, Functions &f) {
   return missing;
 }
 
+// 130001 is 13.0.1.
+std::string version_text(size_t v) {
+  return std::to_string(v / 10000) + '.' + std::to_string(v / 100 % 100) + '.' + std::to_string(v % 100);
+}
+
+// What keeps a file from being used; empty: nothing, and it is in `found`.
+std::string failure_to_open(const std::string &name, Library &found) {
+  void *file = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!file) {
+    const char *error = dlerror();
+    return error ? error : name;
+  }
+  std::string why = resolve(file, found.call);
+  if (!why.empty()) {
+    why = name + " has no " + why;
+  } else if (const size_t version = found.call.cublasLtGetVersion();
+             version < kFirstVersion || version >= kFirstUnknownVersion) {
+    why = name + " is version " + version_text(version) + ", not 12 or 13";
+  } else {
+    found.state = {name, version_text(version), ""};
+    return "";
+  }
+  dlclose(file);
+  return why;
+}
+
 Library load() {
   std::vector<std::string> names;
 #if !defined(HRM_SIMT)
@@ -99,19 +128,9 @@ Library load() {
     names.emplace_back(named);
   Library library;
   for (const std::string &name : names) {
-    std::string why;
-    if (void *file = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL)) {
-      const std::string missing = resolve(file, library.call);
-      if (missing.empty()) {
-        library.state = {name, "", library.call.cublasLtGetVersion()};
-        return library;
-      }
-      why = name + " has no " + missing;
-      dlclose(file);
-    } else {
-      const char *error = dlerror();
-      why = error ? error : name;
-    }
+    const std::string why = failure_to_open(name, library);
+    if (why.empty())
+      return library;
     library.state.missing += (library.state.missing.empty() ? "" : "; ") + why;
   }
   if (names.empty())
@@ -128,7 +147,8 @@ const Functions &lt() { return library().call; }
 
 void check(Status status, const char *op, const char *what) {
   if (status != kSuccess)
-    fail(Code::kDevice, op, ": cuBLASLt: ", what, " failed with status ", status);
+    throw CublasLtError(std::string(op) + ": " + what + " failed with status " + std::to_string(status) + " (" +
+                        library().state.file + ' ' + library().state.version + "); HRM_GEMM=own does without it");
 }
 #define HRM_LT(op, name, ...) check(lt().name(__VA_ARGS__), op, #name)
 
@@ -216,7 +236,10 @@ std::optional<CublasLt::Plan> CublasLt::plan(const Product &p) const {
   int n_found = 0;
   const Status status = lt().cublasLtMatmulAlgoGetHeuristic(handle_, plan.product_, plan.b_, plan.a_, plan.c_, plan.c_,
                                                             preference.it, 1, &result, &n_found);
-  if (status != kSuccess || n_found == 0 || result.state != kSuccess || result.workspace_bytes > kWorkspaceBytes)
+  if (status == kNotSupported)
+    return std::nullopt;
+  check(status, op, "cublasLtMatmulAlgoGetHeuristic");
+  if (n_found == 0 || result.state != kSuccess || result.workspace_bytes > kWorkspaceBytes)
     return std::nullopt;
   std::copy(std::begin(result.algorithm.data), std::end(result.algorithm.data), plan.algorithm_);
   return plan;
@@ -228,18 +251,21 @@ void CublasLt::run(const char *op, cudaStream_t stream, const Plan &plan, const 
   const float *beta = accumulate ? &one : &zero;
   Algorithm algorithm;
   std::copy(std::begin(plan.algorithm_), std::end(plan.algorithm_), algorithm.data);
-  const auto multiply = [this, stream, product = plan.product_, a_layout = plan.a_, b_layout = plan.b_,
-                         c_layout = plan.c_, algorithm, a, b, c, beta] {
+  const auto multiply = [this, product = plan.product_, a_layout = plan.a_, b_layout = plan.b_, c_layout = plan.c_,
+                         algorithm, a, b, c, beta](cudaStream_t on) {
     return lt().cublasLtMatmul(handle_, product, &one, b, b_layout, a, a_layout, beta, c, c_layout, c, c_layout,
-                               &algorithm, workspace_, kWorkspaceBytes, stream);
+                               &algorithm, workspace_, kWorkspaceBytes, on);
   };
 #if defined(HRM_SIMT)
+  // The double multiplies when it is called, which has to be in the stream's turn; without a stream it only says what
+  // it would answer.
+  check(multiply(nullptr), op, "cublasLtMatmul");
   HRM_CUDA(op, simt::enqueue(stream, [=] {
-             const Status status = multiply();
+             const Status status = multiply(stream);
              return status == kSuccess ? std::string() : "cublasLtMatmul gave status " + std::to_string(status);
            }));
 #else
-  check(multiply(), op, "cublasLtMatmul");
+  check(multiply(stream), op, "cublasLtMatmul");
 #endif
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/dtype.h"
+#include "core/error.h"
 #include "cuda/runtime.h"
 
 namespace hrm::cuda {
@@ -24,14 +25,18 @@ bool operator<(const Product &a, const Product &b);
 
 // What was found in this process. Looks for it at the first call.
 struct CublasLtState {
-  // The file; empty where there is none, and then `missing` says what was tried.
-  std::string file, missing;
-  // As the library gives it: 130001 is 13.0.1.
-  size_t version = 0;
+  // The file and its version, as 13.0.1; empty where there is none, and then `missing` says what was tried.
+  std::string file, version, missing;
 };
 const CublasLtState &cublas_lt_state();
 
-// The library on the calling thread's device. Only where it was found.
+// A call of the library that did not succeed.
+class CublasLtError : public Error {
+public:
+  explicit CublasLtError(const std::string &message) : Error(Code::kDevice, message) {}
+};
+
+// The library on the calling thread's device. Only where it was found. Throws CublasLtError.
 class CublasLt {
 public:
   // A product that the library does: how it sees the matrices, and the algorithm.

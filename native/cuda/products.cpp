@@ -3,6 +3,8 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
+#include <utility>
 
 #include "cuda/stream.h"
 
@@ -14,6 +16,18 @@ namespace {
 constexpr int kTimedLaunches = 10;
 // The library has to win by this much, so that noise does not decide.
 constexpr double kClearWin = 0.95;
+
+// What was measured in this process: who does a product on a device. Without it environments of one process, each with
+// a stream of its own, could compute the same product differently.
+struct Measured {
+  // Held while a product is timed: nothing else is timed meanwhile.
+  std::mutex mutex;
+  std::map<std::pair<int, Product>, bool> is_by_library;
+};
+Measured &measured() {
+  static Measured all;
+  return all;
+}
 
 bool is_aligned(const void *pointer) { return reinterpret_cast<uintptr_t>(pointer) % CublasLt::kAlignment == 0; }
 
@@ -67,14 +81,35 @@ Products::Choice Products::choose(const char *op, const Product &product, const 
   if (cublas_lt_state().file.empty() || stream_.is_capturing())
     return std::nullopt;
   stream_.activate();
-  if (!library_) {
-    workspace_ = stream_.memory().allocate(CublasLt::kWorkspaceBytes);
-    library_.emplace(workspace_);
+  return mode_ == Mode::kLibrary ? plan(product) : measured_choice(op, product, a, b, own);
+}
+
+Products::Choice Products::measured_choice(const char *op, const Product &product, const void *a, const void *b,
+                                           const Own &own) {
+  const std::lock_guard<std::mutex> guard(measured().mutex);
+  const auto [known, is_new] =
+      measured().is_by_library.emplace(std::pair{stream_.allocator().device().index, product}, false);
+  if (!is_new)
+    return known->second ? plan(product) : std::nullopt;
+  try {
+    Choice by_library = plan(product);
+    known->second = by_library && is_faster(op, *by_library, product, a, b, own);
+    return known->second ? std::move(by_library) : std::nullopt;
+  } catch (const Error &error) {
+    // Nobody demanded the library, so that what it lacks here, down to memory to try it in, must not stop a product
+    // that we can do. HRM_GEMM=cublaslt says what it was.
+    if (dynamic_cast<const CublasLtError *>(&error) || error.code() == Code::kOutOfMemory)
+      return std::nullopt;
+    throw;
   }
-  Choice plan = library_->plan(product);
-  if (plan && mode_ == Mode::kMeasured && !is_faster(op, *plan, product, a, b, own))
-    plan.reset();
-  return plan;
+}
+
+Products::Choice Products::plan(const Product &product) {
+  if (!workspace_)
+    workspace_ = stream_.memory().allocate(CublasLt::kWorkspaceBytes);
+  if (!library_)
+    library_.emplace(workspace_);
+  return library_->plan(product);
 }
 
 bool Products::is_faster(const char *op, const CublasLt::Plan &plan, const Product &product, const void *a,

@@ -227,11 +227,7 @@ GpuBuild gpu_build() {
   int runtime = 0;
   cudaRuntimeGetVersion(&runtime);
   const cuda::CublasLtState &library = cuda::cublas_lt_state();
-  const size_t v = library.version;
-  std::ostringstream version;
-  if (!library.file.empty())
-    version << v / 10000 << '.' << v / 100 % 100 << '.' << v % 100;
-  return {version_text(runtime), library.file, version.str(), library.missing};
+  return {version_text(runtime), library.file, library.version, library.missing};
 }
 
 GpuState gpu_state() {

@@ -1,17 +1,18 @@
 // Stands in for libcublasLt where there is no GPU: the same symbols, the product computed on the host from its own
-// reading of layouts, transposes and leading dimensions. It refuses what the real one refuses, and has no algorithm for
-// k = kUnknownK.
+// reading of layouts, transposes and leading dimensions. It refuses what the real one refuses, has no algorithm for k =
+// kUnknownK, and fails where it is told to.
 #include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <initializer_list>
+#include <string>
 #include <thread>
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
 namespace {
 
-constexpr int kOk = 0, kInvalid = 7, kNotSupported = 15;
+constexpr int kOk = 0, kInvalid = 7, kInternal = 14, kNotSupported = 15;
 constexpr uint64_t kUnknownK = 41, kAlgorithm = 0x616c676f;
 
 struct Layout {
@@ -39,7 +40,20 @@ struct Result {
 };
 static_assert(sizeof(Result) == 64 + 8 + 4 + 4 + 16, "as in cublasLt.h");
 
-int n_calls = 0, delay_ms = 0;
+int n_calls = 0, delay_ms = 0, n_live = 0;
+size_t version = 130100;
+std::string failing;
+
+template <class T> int make(void **to, T *value) {
+  *to = value;
+  ++n_live;
+  return kOk;
+}
+template <class T> int destroy(void *value) {
+  delete static_cast<T *>(value);
+  --n_live;
+  return kOk;
+}
 
 double read(const void *data, const Layout &l, uint64_t row, uint64_t col) {
   const uint64_t at = col * static_cast<uint64_t>(l.ld) + row;
@@ -78,24 +92,29 @@ bool sizes(const Desc &d, const Layout &a, const Layout &b, const Layout &c, uin
 EXPORT int fake_cublas_lt_calls() { return n_calls; }
 EXPORT void fake_cublas_lt_delay(int milliseconds) { delay_ms = milliseconds; }
 
-EXPORT size_t cublasLtGetVersion() { return 990100; }
+EXPORT void fake_cublas_lt_version(size_t number) { version = number; }
+// The function of this name, until another is named.
+EXPORT void fake_cublas_lt_fail(const char *function) { failing = function; }
+// Handles, descriptions, layouts and preferences that nobody has destroyed.
+EXPORT int fake_cublas_lt_live() { return n_live; }
+
+#define HRM_MAY_FAIL                                                                                                   \
+  if (failing == __func__)                                                                                             \
+  return kInternal
+
+EXPORT size_t cublasLtGetVersion() { return version; }
 EXPORT int cublasLtCreate(void **handle) {
-  *handle = new int(1);
-  return kOk;
+  HRM_MAY_FAIL;
+  return make(handle, new int(1));
 }
-EXPORT int cublasLtDestroy(void *handle) {
-  delete static_cast<int *>(handle);
-  return kOk;
-}
+EXPORT int cublasLtDestroy(void *handle) { return destroy<int>(handle); }
 EXPORT int cublasLtMatmulDescCreate(void **desc, int compute, int scale) {
-  *desc = new Desc{compute, scale};
-  return kOk;
+  HRM_MAY_FAIL;
+  return make(desc, new Desc{compute, scale});
 }
-EXPORT int cublasLtMatmulDescDestroy(void *desc) {
-  delete static_cast<Desc *>(desc);
-  return kOk;
-}
+EXPORT int cublasLtMatmulDescDestroy(void *desc) { return destroy<Desc>(desc); }
 EXPORT int cublasLtMatmulDescSetAttribute(void *desc, int attribute, const void *value, size_t n_bytes) {
+  HRM_MAY_FAIL;
   auto *d = static_cast<Desc *>(desc);
   if ((attribute != 3 && attribute != 4) || n_bytes != sizeof(int32_t))
     return kInvalid;
@@ -103,24 +122,19 @@ EXPORT int cublasLtMatmulDescSetAttribute(void *desc, int attribute, const void 
   return kOk;
 }
 EXPORT int cublasLtMatrixLayoutCreate(void **layout, int type, uint64_t rows, uint64_t cols, int64_t ld) {
+  HRM_MAY_FAIL;
   if ((type != 0 && type != 14) || ld < static_cast<int64_t>(rows))
     return kInvalid;
-  *layout = new Layout{type, rows, cols, ld};
-  return kOk;
+  return make(layout, new Layout{type, rows, cols, ld});
 }
-EXPORT int cublasLtMatrixLayoutDestroy(void *layout) {
-  delete static_cast<Layout *>(layout);
-  return kOk;
-}
+EXPORT int cublasLtMatrixLayoutDestroy(void *layout) { return destroy<Layout>(layout); }
 EXPORT int cublasLtMatmulPreferenceCreate(void **preference) {
-  *preference = new Preference;
-  return kOk;
+  HRM_MAY_FAIL;
+  return make(preference, new Preference);
 }
-EXPORT int cublasLtMatmulPreferenceDestroy(void *preference) {
-  delete static_cast<Preference *>(preference);
-  return kOk;
-}
+EXPORT int cublasLtMatmulPreferenceDestroy(void *preference) { return destroy<Preference>(preference); }
 EXPORT int cublasLtMatmulPreferenceSetAttribute(void *preference, int attribute, const void *value, size_t n_bytes) {
+  HRM_MAY_FAIL;
   auto *p = static_cast<Preference *>(preference);
   if (attribute == 1 && n_bytes == 8)
     std::memcpy(&p->workspace_bytes, value, 8);
@@ -134,6 +148,7 @@ EXPORT int cublasLtMatmulPreferenceSetAttribute(void *preference, int attribute,
 }
 EXPORT int cublasLtMatmulAlgoGetHeuristic(void *, void *desc, void *a, void *b, void *c, void *d, void *preference,
                                           int n_wanted, Result *results, int *n_found) {
+  HRM_MAY_FAIL;
   const auto *p = static_cast<Preference *>(preference);
   *n_found = 0;
   uint64_t m, n, k;
@@ -148,9 +163,11 @@ EXPORT int cublasLtMatmulAlgoGetHeuristic(void *, void *desc, void *a, void *b, 
   *n_found = 1;
   return kOk;
 }
+// Multiplies when it is called. Without a stream it only says what it would answer.
 EXPORT int cublasLtMatmul(void *handle, void *desc, const void *alpha, const void *a, void *a_layout, const void *b,
                           void *b_layout, const void *beta, const void *c, void *c_layout, void *d, void *d_layout,
-                          const Algorithm *algorithm, void *workspace, size_t workspace_bytes, void *) {
+                          const Algorithm *algorithm, void *workspace, size_t workspace_bytes, void *stream) {
+  HRM_MAY_FAIL;
   const auto &op = *static_cast<Desc *>(desc);
   const auto &left = *static_cast<Layout *>(a_layout), &right = *static_cast<Layout *>(b_layout),
              &to = *static_cast<Layout *>(d_layout);
@@ -164,6 +181,8 @@ EXPORT int cublasLtMatmul(void *handle, void *desc, const void *alpha, const voi
   for (const void *matrix : {a, b, c})
     if (reinterpret_cast<uintptr_t>(matrix) % 16 != 0)
       return kInvalid;
+  if (!stream)
+    return kOk;
   ++n_calls;
   std::memset(workspace, 0xee, 1024);
   std::this_thread::sleep_for(std::chrono::milliseconds(delay_ms));

@@ -170,10 +170,35 @@ template <class F> std::pair<Code, std::string> failure_of(F &&f) {
 
 const Case kOne{24, 16, 40, 1, 0, false, false, false};
 
-void check_choice(void *library) {
-  const auto n_calls = reinterpret_cast<int (*)()>(dlsym(library, "fake_cublas_lt_calls"));
-  const auto delay = reinterpret_cast<void (*)(int)>(dlsym(library, "fake_cublas_lt_delay"));
-  expect(cuda::cublas_lt_state().version == 990100, "the library is found");
+// The double's switches.
+struct Double {
+  int (*n_calls)(), (*n_live)();
+  void (*delay)(int milliseconds), (*set_version)(size_t), (*fail)(const char *function);
+};
+
+Double open_double(const char *path) {
+  setenv("HRM_CUBLASLT", path, 1);
+  void *file = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  if (!file) {
+    std::printf("FAIL  the double loads: %s\n", dlerror());
+    std::exit(1);
+  }
+  Double d{};
+  const auto find = [&](auto &function, const char *name) {
+    function = reinterpret_cast<std::decay_t<decltype(function)>>(dlsym(file, name));
+  };
+  find(d.n_calls, "fake_cublas_lt_calls");
+  find(d.n_live, "fake_cublas_lt_live");
+  find(d.delay, "fake_cublas_lt_delay");
+  find(d.set_version, "fake_cublas_lt_version");
+  find(d.fail, "fake_cublas_lt_fail");
+  return d;
+}
+
+void check_choice(const Double &library) {
+  const auto n_calls = library.n_calls;
+  const auto delay = library.delay;
+  expect(cuda::cublas_lt_state().version == "13.1.0", "the library is found, not " + cuda::cublas_lt_state().version);
   {
     setenv("HRM_GEMM", "own", 1);
     Subject s;
@@ -200,6 +225,9 @@ void check_choice(void *library) {
     const int before = n_calls();
     check<BFloat16, float>(s, kOne, true, false);
     expect(n_calls() == before + 1, "a choice stays");
+    Subject other;
+    check<BFloat16, float>(other, kOne, true, false);
+    expect(n_calls() == before + 2, "and holds on every stream of the process, without being timed again");
     check<BFloat16, float>(s, kOne, false, false);
     check<BFloat16, float>(s, kOne, false, false);
     expect(s.stream.products().n_by_library() == 1, "the faster one is chosen: ours");
@@ -225,24 +253,111 @@ void check_choice(void *library) {
   setenv("HRM_GEMM", "mine", 1);
   Subject s;
   const auto [code, message] = failure_of([&] { s.stream.products(); });
-  expect(code == Code::kArgument && message.find("got mine") != std::string::npos, "another HRM_GEMM: " + message);
+  expect(code == Code::kArgument && message.find("own or cublaslt, got mine") != std::string::npos,
+         "another HRM_GEMM: " + message);
   unsetenv("HRM_GEMM");
 }
 
-// In a process of its own: a library is looked for once.
+// HRM_GEMM=cublaslt where no library can be used says why; without it products are ours.
+void check_unusable(const char *why) {
+  {
+    Subject s;
+    check<float, float>(s, kOne, false, false);
+    expect(s.stream.products().n_by_library() == 0, "without a library products are ours");
+  }
+  expect(cuda::cublas_lt_state().file.empty(), "no library is found");
+  setenv("HRM_GEMM", "cublaslt", 1);
+  Subject s;
+  const auto [code, message] = failure_of([&] { s.stream.products(); });
+  expect(code == Code::kDevice && message.find(why) != std::string::npos,
+         std::string("a library that is demanded: ") + message + ", without: " + why);
+}
+
 void check_missing() {
-  setenv("HRM_CUBLASLT", "/nowhere/libcublasLt.so", 1);
   {
     Subject s;
     check_types(s);
     check_many_tiles(s);
     expect(s.stream.products().n_by_library() == 0, "without a library products are ours");
   }
+  check_unusable("/nowhere/libcublasLt.so");
+}
+
+// The library fails at one of its functions: ours takes its place, unless the library is demanded.
+void check_failing(const Double &library) {
+  int64_t k = 40;
+  for (const char *function :
+       {"cublasLtCreate", "cublasLtMatmulDescCreate", "cublasLtMatmulDescSetAttribute", "cublasLtMatrixLayoutCreate",
+        "cublasLtMatmulPreferenceCreate", "cublasLtMatmulPreferenceSetAttribute", "cublasLtMatmulAlgoGetHeuristic",
+        "cublasLtMatmul"}) {
+    k += 4;
+    const Case product{24, 16, k, 1, 0, false, false, false};
+    library.fail(function);
+    const int before = library.n_calls();
+    {
+      Subject s;
+      check<float, float>(s, product, false, false);
+      expect(s.stream.products().n_by_library() == 0, std::string(function) + " fails: ours");
+      library.fail("");
+      check<float, float>(s, product, false, false);
+      expect(library.n_calls() == before, std::string(function) + " failed: a choice stays");
+    }
+    library.fail(function);
+    setenv("HRM_GEMM", "cublaslt", 1);
+    {
+      Subject s;
+      for (int again = 0; again < 2; ++again) {
+        const auto [code, message] = failure_of([&] { check<float, float>(s, product, false, false); });
+        expect(code == Code::kDevice && message.find(std::string(function) + " failed with status 14") < message.size(),
+               std::string(function) + " fails and is demanded: " + message);
+      }
+      library.fail("");
+      check<float, float>(s, product, false, false);
+      expect(library.n_calls() == before + 1, std::string(function) + " works again");
+    }
+    unsetenv("HRM_GEMM");
+    expect(library.n_live() == 0, std::string(function) + " leaves nothing behind");
+  }
+  {
+    Subject s;
+    check<float, float>(s, kOne, false, false);
+    expect(s.stream.products().n_by_library() == 1, "chosen");
+    library.fail("cublasLtMatmul");
+    const auto [code, message] = failure_of([&] { check<float, float>(s, kOne, false, false); });
+    expect(code == Code::kDevice && message.find("cublasLtMatmul failed") < message.size(),
+           "a library that fails once it was chosen is an error, not another result: " + message);
+    library.fail("");
+  }
+  // No memory to try it in.
+  const Case product{20, 16, 40, 1, 0, false, false, false};
+  const auto in_little_memory = [&](Subject &s) {
+    Allocator &allocator = s.stream.allocator();
+    allocator.set_limit(allocator.live() + (size_t{1} << 20));
+    return failure_of([&] { check<float, float>(s, product, false, false); }).first;
+  };
+  {
+    Subject s;
+    expect(in_little_memory(s) == Code::kNative && s.stream.products().n_by_library() == 0, "no memory to try: ours");
+  }
   setenv("HRM_GEMM", "cublaslt", 1);
   Subject s;
-  const auto [code, message] = failure_of([&] { s.stream.products(); });
-  expect(code == Code::kDevice && message.find("/nowhere/libcublasLt.so") != std::string::npos,
-         "a library that is demanded and missing: " + message);
+  expect(in_little_memory(s) == Code::kOutOfMemory, "no memory for a library that is demanded");
+  s.stream.allocator().set_limit(size_t{1} << 30);
+  check<float, float>(s, product, false, false);
+  expect(s.stream.products().n_by_library() == 1, "until there is");
+}
+
+// A library is looked for, and a product timed, once in a process: each check has one of its own.
+template <class F> void in_process(const char *what, F &&f) {
+  const pid_t child = fork();
+  if (child == 0) {
+    f();
+    std::fflush(stdout);
+    _exit(failures == 0 ? 0 : 1);
+  }
+  int status = 1;
+  waitpid(child, &status, 0);
+  expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, what);
 }
 
 } // namespace
@@ -252,20 +367,26 @@ int main(int argc, char **argv) {
     std::printf("usage: gemm_device_test FAKE_CUBLAS_LT\n");
     return 2;
   }
-  const pid_t child = fork();
-  if (child == 0) {
+  const auto unusable = [](const char *file, const char *why) {
+    setenv("HRM_CUBLASLT", file, 1);
+    check_unusable(why);
+  };
+  in_process("without a library", [] {
+    setenv("HRM_CUBLASLT", "/nowhere/libcublasLt.so", 1);
     check_missing();
-    std::fflush(stdout);
-    _exit(failures == 0 ? 0 : 1);
-  }
-  int status = 1;
-  waitpid(child, &status, 0);
-  expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "without a library");
-  setenv("HRM_CUBLASLT", argv[1], 1);
-  void *library = dlopen(argv[1], RTLD_NOW | RTLD_LOCAL);
-  expect(library != nullptr, std::string("the double loads: ") + argv[1]);
-  if (library)
-    check_choice(library);
+  });
+  in_process("another library", [&] { unusable("libm.so.6", "libm.so.6 has no cublasLtCreate"); });
+  for (const auto &[number, text] : {std::pair<size_t, const char *>{111003, "11.10.3"}, {140000, "14.0.0"}})
+    in_process(text, [&, version = number, why = std::string(text)] {
+      open_double(argv[1]).set_version(version);
+      unusable(argv[1], ("is version " + why + ", not 12 or 13").c_str());
+    });
+  in_process("a library of CUDA 12", [&] {
+    open_double(argv[1]).set_version(120804);
+    expect(cuda::cublas_lt_state().version == "12.8.4", "is used");
+  });
+  in_process("a library that fails", [&] { check_failing(open_double(argv[1])); });
+  in_process("a library that works", [&] { check_choice(open_double(argv[1])); });
   std::printf("%d failed\n", failures);
   return failures == 0 ? 0 : 1;
 }
