@@ -306,10 +306,13 @@ void check_failing(const Double &library) {
     setenv("HRM_GEMM", "cublaslt", 1);
     {
       Subject s;
+      size_t live = 0;
       for (int again = 0; again < 2; ++again) {
         const auto [code, message] = failure_of([&] { check<float, float>(s, product, false, false); });
         expect(code == Code::kDevice && message.find(std::string(function) + " failed with status 14") < message.size(),
                std::string(function) + " fails and is demanded: " + message);
+        expect(again == 0 || s.stream.allocator().live() == live, std::string(function) + " fails: memory is kept");
+        live = s.stream.allocator().live();
       }
       library.fail("");
       check<float, float>(s, product, false, false);
