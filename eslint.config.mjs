@@ -4,7 +4,17 @@ import tseslint from 'typescript-eslint';
 // The rules that catch mistakes in numeric and asynchronous code; layout belongs to prettier.
 export default defineConfig(
   {
-    ignores: ['build/', 'build-gyp/', 'build-asan/', 'build-cuda/', 'dist/', 'dist-test/', 'runs/', 'coverage/', '**/*.gen.ts'],
+    ignores: [
+      'build/',
+      'build-gyp/',
+      'build-asan/',
+      'build-cuda/',
+      'dist/',
+      'dist-test/',
+      'runs/',
+      'coverage/',
+      '**/*.gen.ts',
+    ],
   },
   {
     linterOptions: { noInlineConfig: true, reportUnusedDisableDirectives: 'error' },

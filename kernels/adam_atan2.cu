@@ -1,6 +1,6 @@
-// AdamATan2 of all parameters: up to Chunk::kMost tensors a launch. Reads 16 bytes and writes 12 an element (14 with a copy), with a
-// square root, two divisions and an arctangent: bound by memory. A first kernel of one thread makes the factors that
-// all elements share, in double, from the step and the learning rate on the device.
+// AdamATan2 of all parameters: up to Chunk::kMost tensors a launch. Reads 16 bytes and writes 12 an element (14 with a
+// copy), with a square root, two divisions and an arctangent: bound by memory. A first kernel of one thread makes the
+// factors that all elements share, in double, from the step and the learning rate on the device.
 #include "ops/adam_atan2.h"
 
 #include "device/launch.h"

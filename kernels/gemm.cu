@@ -1,10 +1,11 @@
-// Chooses tiles for device::gemm (device/gemm.h) and adds the parts of products split along k: reads splits * m * n
-// floats, writes m * n; bound by memory.
+// Chooses tiles for device::gemm (device/gemm.h), or leaves the product to a library (cuda/products.h), and adds the
+// parts of products split along k: reads splits * m * n floats, writes m * n; bound by memory.
 #include "device/gemm.h"
 
 #include <algorithm>
 #include <type_traits>
 
+#include "cuda/products.h"
 #include "device/gemm_fma.h"
 #include "device/gemm_mma.h"
 #include "device/launch.h"
@@ -146,11 +147,11 @@ size_t gemm_workspace_bytes(const GemmShape &s) {
   return splits == 1 ? 0 : sizeof(float) * static_cast<size_t>(splits * numel(s.batch) * s.m * s.n);
 }
 
+namespace {
+
 template <class T, class R>
-void gemm(const char *op, cuda::Stream &stream, const GemmShape &s, const GemmOperand<T> &a, const GemmOperand<T> &b,
-          const GemmResult<R> &c, const GemmOptions<T> &options) {
-  if (s.m == 0 || s.n == 0 || numel(s.batch) == 0)
-    return;
+void own_gemm(const char *op, cuda::Stream &stream, const GemmShape &s, const GemmOperand<T> &a,
+              const GemmOperand<T> &b, const GemmResult<R> &c, const GemmOptions<T> &options) {
   const Cut cut = cut_of(s, options.workspace != nullptr);
   Dims no_strides;
   no_strides.rank = s.batch.rank;
@@ -192,6 +193,26 @@ void gemm(const char *op, cuda::Stream &stream, const GemmShape &s, const GemmOp
     using C = std::decay_t<decltype(target)>;
     launch(op, stream, &add_splits_kernel<T, R, C>, {blocks_for(size, kThreads), kThreads}, target,
            In<float>(parts, cut.splits * size), bias, w);
+  });
+}
+
+template <class T> constexpr DType dtype_of() { return std::is_same_v<T, BFloat16> ? DType::kBF16 : DType::kF32; }
+
+} // namespace
+
+template <class T, class R>
+void gemm(const char *op, cuda::Stream &stream, const GemmShape &s, const GemmOperand<T> &a, const GemmOperand<T> &b,
+          const GemmResult<R> &c, const GemmOptions<T> &options) {
+  if (s.m == 0 || s.n == 0 || numel(s.batch) == 0)
+    return;
+  if (options.bias || numel(s.batch) > 1 || s.k == 0)
+    return own_gemm(op, stream, s, a, b, c, options);
+  const cuda::Product product{dtype_of<T>(), dtype_of<R>(),     s.m, s.n, s.k, a.row, a.col, b.row, b.col,
+                              c.row,         options.accumulate};
+  stream.products().multiply(op, product, a.data, b.data, c.data, [&](void *to, bool accumulate) {
+    GemmOptions<T> given = options;
+    given.accumulate = accumulate;
+    own_gemm(op, stream, s, a, b, GemmResult<R>{static_cast<R *>(to), c.row, c.batch}, given);
   });
 }
 

@@ -19,8 +19,7 @@ struct LoopScratch {
   // tokens of zH that are wanted.
   Tensor z_h, z_l, states[2], first;
 
-  LoopScratch(device::Arena &arena, const device::BlockSizes &sizes, int64_t h_tokens)
-      : forward(arena, sizes, false) {
+  LoopScratch(device::Arena &arena, const device::BlockSizes &sizes, int64_t h_tokens) : forward(arena, sizes, false) {
     z_h = arena.take(sizes.state(), sizes.dtype);
     z_l = arena.take(sizes.state(), sizes.dtype);
     for (Tensor &state : states)
@@ -41,8 +40,8 @@ size_t workspace_bytes(const Args &in, const void *data) {
   return arena.bytes();
 }
 
-// `to` = blocks(z + (a + b)), or the first tokens of that where `to` is shorter. `to` may be z: the blocks read it no more
-// when it is written.
+// `to` = blocks(z + (a + b)), or the first tokens of that where `to` is shorter. `to` may be z: the blocks read it no
+// more when it is written.
 void update(Call &call, const device::BlockSizes &sizes, const std::vector<device::BlockParts> &blocks,
             const device::RopeTables &rope, LoopScratch &scratch, const Tensor &to, const Tensor &z, const Tensor &a,
             const Tensor *b) {

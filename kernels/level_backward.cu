@@ -112,8 +112,8 @@ private:
       using T = typename decltype(tag)::type;
       device::GemmOptions<T> options;
       options.workspace = scratch_.products;
-      device::gemm<T, float>(call_.op, cuda::stream_of(call_), {n, k, rows}, {dy.data<T>(), 1, n},
-                             {x.data<T>(), k, 1}, {to.data<float>(), k}, options);
+      device::gemm<T, float>(call_.op, cuda::stream_of(call_), {n, k, rows}, {dy.data<T>(), 1, n}, {x.data<T>(), k, 1},
+                             {to.data<float>(), k}, options);
     });
   }
   // dx [rows, k] = or += dy W, of dy [rows, n] and W [n, k]
@@ -123,8 +123,8 @@ private:
       using T = typename decltype(tag)::type;
       device::GemmOptions<T> options;
       options.accumulate = accumulate;
-      device::gemm<T, T>(call_.op, cuda::stream_of(call_), {rows, k, n}, {dy.data<T>(), n, 1},
-                         {weight.data<T>(), k, 1}, {dx.data<T>(), k}, options);
+      device::gemm<T, T>(call_.op, cuda::stream_of(call_), {rows, k, n}, {dy.data<T>(), n, 1}, {weight.data<T>(), k, 1},
+                         {dx.data<T>(), k}, options);
     });
   }
 

@@ -33,7 +33,7 @@ export interface Sampling {
 
 /** What is timed, and how to let go of it. */
 interface Subject {
-  run(): void;
+  readonly run: () => void;
   dispose(): void;
 }
 

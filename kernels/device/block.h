@@ -25,7 +25,7 @@ struct BlockSizes {
 };
 
 inline BlockSizes block_sizes(const Tensor &state, int64_t n_heads, const ops::InnerSizes &inner, double eps) {
-  return {state.shape[0], state.shape[1], state.shape[2],         inner.sequence > 0 ? 1 : n_heads,
+  return {state.shape[0], state.shape[1], state.shape[2],          inner.sequence > 0 ? 1 : n_heads,
           inner.hidden,   inner.sequence, static_cast<float>(eps), state.dtype};
 }
 

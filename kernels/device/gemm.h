@@ -1,8 +1,8 @@
 #pragma once
-// C = A B of every batch (+ bias) or C += A B (+ bias), on float32 or bfloat16 with float sums. Transposes are strides; operands
-// whose rows or columns are contiguous and 16-byte aligned are copied asynchronously in vectors, others element by
-// element. Kernels: gemm_fma.h (float32), gemm_mma.h (bfloat16); kernels/gemm.cu chooses tiles. The order of the sums
-// depends on the shape only.
+// C = A B of every batch (+ bias) or C += A B (+ bias), on float32 or bfloat16 with float sums. Transposes are strides;
+// operands whose rows or columns are contiguous and 16-byte aligned are copied asynchronously in vectors, others
+// element by element. Kernels: gemm_fma.h (float32), gemm_mma.h (bfloat16); kernels/gemm.cu chooses tiles. The order of
+// the sums depends on the shape only.
 #include "core/shape.h"
 #include "cuda/stream.h"
 

@@ -49,7 +49,7 @@ __global__ void __launch_bounds__(Config::kThreads, Config::kLeastBlocks)
     for (int i = 0; i < kRows; ++i) {
       HRM_UNROLL
       for (int j = 0; j < kCols; ++j) {
-        const float(&v)[4] = sums[i][j].v;
+        const float (&v)[4] = sums[i][j].v;
         const int64_t row = t.row + warp_row + i * 16 + g, col = t.col + warp_col + j * 8 + pair;
         store_results<2, BFloat16, R>(c, bias, w, t, row, col, {v[0], v[1]});
         store_results<2, BFloat16, R>(c, bias, w, t, row + 8, col, {v[2], v[3]});

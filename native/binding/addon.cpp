@@ -93,6 +93,27 @@ napi_value gpu_info(napi_env env, napi_callback_info info) {
   });
 }
 
+// cuda() -> {runtimeVersion, cublasLt: {file, version, missing}}; null in an addon for the CPU alone
+napi_value cuda_build(napi_env env, napi_callback_info info) {
+  return guarded(env, [&] {
+    size_t argc = 0;
+    state_of(env, info, &argc, nullptr);
+    napi_value result, library;
+    check(napi_get_null(env, &result), "null");
+    if (!gpu_name())
+      return result;
+    const GpuBuild build = gpu_build();
+    check(napi_create_object(env, &result), "create object");
+    check(napi_create_object(env, &library), "create object");
+    set_named(env, library, "file", from_string(env, build.library.c_str()));
+    set_named(env, library, "version", from_string(env, build.library_version.c_str()));
+    set_named(env, library, "missing", from_string(env, build.library_missing.c_str()));
+    set_named(env, result, "runtimeVersion", from_string(env, build.runtime.c_str()));
+    set_named(env, result, "cublasLt", library);
+    return result;
+  });
+}
+
 napi_value set_memory_limit(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     size_t argc = 1;
@@ -213,6 +234,7 @@ napi_value init(napi_env env, napi_value exports) {
         {"trimMemory", trim_memory},
         {"synchronize", synchronize},
         {"gpu", gpu_info},
+        {"cuda", cuda_build},
         {"setMemoryLimit", set_memory_limit},
         {"setNumThreads", set_num_threads},
         {"getNumThreads", get_num_threads},

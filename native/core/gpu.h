@@ -73,9 +73,19 @@ struct GpuState {
   std::string missing;
 };
 
+// What the backend is built with, and the library of matrix products that it finds here.
+struct GpuBuild {
+  // "13.0"
+  std::string runtime;
+  // cuBLASLt's file and version; where there is none, what was tried.
+  std::string library, library_version, library_missing;
+};
+
 // "cuda" or "simt"; null in an addon without either.
 const char *gpu_name();
 GpuState gpu_state();
+// Loads the library. Not in an addon without an accelerator.
+GpuBuild gpu_build();
 // Throws Error(kDevice) with the reason when there is no such device.
 std::unique_ptr<Gpu> open_gpu(int index);
 

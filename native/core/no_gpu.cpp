@@ -8,6 +8,8 @@ const char *gpu_name() { return nullptr; }
 
 GpuState gpu_state() { return {0, "this build has no CUDA backend; npm run build -- --cuda makes one that has"}; }
 
+GpuBuild gpu_build() { fail(Code::kDevice, "cuda: ", gpu_state().missing); }
+
 std::unique_ptr<Gpu> open_gpu(int) { fail(Code::kDevice, "cuda: ", gpu_state().missing); }
 
 } // namespace hrm

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "cuda/graph.h"
+#include "cuda/products.h"
 #include "ops/registry.h"
 
 namespace hrm {
@@ -132,10 +133,17 @@ Stream::~Stream() {
   while (!uploads_.empty())
     end_oldest_upload();
   retired_.clear();
+  products_.reset();
   memory_->release(finding_, sizeof(Finding));
   memory_.reset();
   pinned_->release(host_finding_, sizeof(Finding));
   cudaStreamDestroy(stream_);
+}
+
+Products &Stream::products() {
+  if (!products_)
+    products_ = std::make_unique<Products>(*this);
+  return *products_;
 }
 
 void Stream::activate() const { HRM_CUDA("set device", cudaSetDevice(index_)); }
@@ -206,6 +214,22 @@ const char *gpu_name() { return "simt"; }
 const char *gpu_name() { return "cuda"; }
 #endif
 
+namespace {
+
+// 13000 is 13.0.
+std::string version_text(int version) {
+  return std::to_string(version / 1000) + '.' + std::to_string(version % 1000 / 10);
+}
+
+} // namespace
+
+GpuBuild gpu_build() {
+  int runtime = 0;
+  cudaRuntimeGetVersion(&runtime);
+  const cuda::CublasLtState &library = cuda::cublas_lt_state();
+  return {version_text(runtime), library.file, library.version, library.missing};
+}
+
 GpuState gpu_state() {
   int count = 0;
   const cudaError_t status = cudaGetDeviceCount(&count);
@@ -216,11 +240,10 @@ GpuState gpu_state() {
   cudaDriverGetVersion(&driver);
   cudaRuntimeGetVersion(&runtime);
   std::ostringstream why;
-  const auto version = [](int v) { return std::to_string(v / 1000) + '.' + std::to_string(v % 1000 / 10); };
   if (status == cudaErrorInsufficientDriver && driver == 0)
     why << "no NVIDIA driver is installed";
   else if (status == cudaErrorInsufficientDriver)
-    why << "the NVIDIA driver is for CUDA " << version(driver) << ", this build needs " << version(runtime)
+    why << "the NVIDIA driver is for CUDA " << version_text(driver) << ", this build needs " << version_text(runtime)
         << "; install a newer driver";
   else
     why << "no device was found (" << cudaGetErrorName(status) << "; CUDA_VISIBLE_DEVICES hides devices)";

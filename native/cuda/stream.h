@@ -20,6 +20,7 @@ struct Finding {
   int64_t value, limit;
 };
 
+class Products;
 class Recording;
 
 // One device of an environment: a stream, memory, staging for copies. Everything is ordered by the one stream, so that
@@ -47,6 +48,8 @@ public:
   Finding *finding() const { return finding_; }
   // Makes this the calling thread's device: environments and devices share threads.
   void activate() const;
+  // Who computes matrix products here (cuda/products.h).
+  Products &products();
   // Throws what a copy of `finding()` says, on any thread; the device's is emptied before the next op.
   void require_nothing_found(const Finding &found);
   // Before an op: what was reported is not reported again.
@@ -75,6 +78,7 @@ private:
   std::deque<Upload> uploads_;
   size_t upload_bytes_ = 0;
   std::atomic<bool> has_reported_{false};
+  std::unique_ptr<Products> products_;
   Finding *finding_ = nullptr;
   Finding *host_finding_ = nullptr;
 };

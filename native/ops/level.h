@@ -37,13 +37,18 @@ struct level {
     const Dims none{0}, y1{layers, b, s, d}, gate_up{layers, b, s, 2 * inner.hidden}, r2{layers, b, s},
         blocks{layers - 1, b, s, d};
     if (mlp)
-      return {{narrow, none},    {narrow, none},
-              {wide, none},      {narrow, y1},
-              {wide, {layers, b, d}}, {narrow, gate_up},
-              {wide, r2},        {narrow, blocks},
-              {narrow, {layers, b, d, 2 * inner.sequence}}};
-    return {{narrow, {layers, b, s, 3 * d}}, {narrow, y1}, {wide, {layers, b, n_heads, s}}, {narrow, y1}, {wide, r2},
-            {narrow, gate_up}, {wide, r2}, {narrow, blocks}, {narrow, none}};
+      return {{narrow, none}, {narrow, none},         {wide, none},
+              {narrow, y1},   {wide, {layers, b, d}}, {narrow, gate_up},
+              {wide, r2},     {narrow, blocks},       {narrow, {layers, b, d, 2 * inner.sequence}}};
+    return {{narrow, {layers, b, s, 3 * d}},
+            {narrow, y1},
+            {wide, {layers, b, n_heads, s}},
+            {narrow, y1},
+            {wide, r2},
+            {narrow, gate_up},
+            {wide, r2},
+            {narrow, blocks},
+            {narrow, none}};
   }
 
   static Plan rule(const Args &in, const Attrs &attrs) {

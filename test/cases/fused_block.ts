@@ -237,6 +237,7 @@ const value =
     input < nStates ? 4 * u - 2 : 2 * u - 1;
 
 export const levelCase = opCase<Options>({
+  chain: true,
   call: ([h, ...flat], options) =>
     fusedLevel(h as Tensor, weightsOf(flat, options.overSequence), fusedOptions(h as Tensor, options)),
   reference: ([h, ...flat], options, round, store) => referenceLevel(h as Arr, blocksOf(flat), options, round, store),
@@ -269,6 +270,7 @@ function referenceLoop(inputs: Arr[], options: LoopOptions, round: Round, store:
 
 const LOOP = { hCycles: 1, lCycles: 1, gradSteps: 0 };
 export const lLoopCase = opCase<LoopOptions>({
+  chain: true,
   call: ([zH, zL, x, ...flat], options) => {
     const h = zH as Tensor;
     const { hCycles, lCycles, gradSteps, hTokens } = options;

@@ -59,6 +59,12 @@ describe('diagnose', () => {
     const cpus = { affinity: 8, cores: 4, quota: 2.5, threads: 2 };
     const limited = { ...healthy, addon: { ...healthy.addon, info: { ...info, cpus } } };
     expect(renderReport(limited, [])).toMatch(/threads +2 by default: .*a quota of 2.5 CPUs; the quota decides/);
+    const cublasLt = { file: 'libcublasLt.so.13', version: '13.0.1', missing: '' };
+    const gpu = { driver: '580', devices: ['H100'], smiError: null };
+    const withCuda = { ...info, cuda: { runtimeVersion: '13.0', cublasLt } };
+    const accelerated = { ...healthy, gpu, addon: { ...healthy.addon, info: withCuda } };
+    expect(diagnose(accelerated)).toEqual([]);
+    expect(renderReport(accelerated, [])).toMatch(/addon has CUDA 13.0, finds libcublasLt.so.13 13.0.1;/);
   });
 
   const noAddon = { ...healthy.addon, status: 'missing' as const, info: null, path: null, tried: ['/hrm/x.node'] };
@@ -102,6 +108,19 @@ describe('diagnose', () => {
       'note gpu',
       /without CUDA/,
       /install the CUDA toolkit; then npm run build -- --cuda/,
+    ],
+    [
+      'a GPU without cuBLASLt',
+      {
+        gpu: { driver: '580', devices: ['H100'], smiError: null },
+        addon: {
+          ...healthy.addon,
+          info: { ...info, cuda: { runtimeVersion: '13.0', cublasLt: { file: '', version: '', missing: 'tried x' } } },
+        },
+      },
+      'note gpu',
+      /not found \(tried x\)/,
+      /HRM_CUBLASLT/,
     ],
     [
       'a broken driver',

@@ -56,8 +56,9 @@ inline void add_rows(std::vector<OpCase> &cases) {
 }
 
 inline void add_products(std::vector<OpCase> &cases) {
-  cases.push_back({"matmul", {x({{2, 33, 17}}), x({{2, 17, 40}})}, {}});
-  cases.push_back({"matmul", {x({{70, 136}}), x({{136, 72}})}, {}});
+  cases.push_back({"matmul", {x({{2, 33, 17}}), x({{2, 17, 40}})}, {{"wide", 0}}});
+  for (const double wide : {0.0, 1.0})
+    cases.push_back({"matmul", {x({{70, 136}}), x({{136, 72}})}, {{"wide", wide}}});
   cases.push_back({"linear", {x({{3, 7, 33}}), x({{20, 33}}), none()}, {}});
   cases.push_back({"linear", {x({{82, 64}}), x({{96, 64}}), x({{96}})}, {}});
   // Few tiles of a long k.
@@ -106,7 +107,8 @@ inline void add_optimizers(std::vector<OpCase> &cases) {
   const std::vector<Dims> shapes = {{33}, {4097}, {5, 6}};
   const Slot yes = flags({}, 1, 1), lr = computed({Dims{}}, 0.1, 0.2);
   cases.push_back({"adam_atan2",
-                   {x(shapes), x(shapes), x(shapes, 0, 2), x(shapes), slot(Holds::kInt32, {Dims{}}, 3, 3), lr, yes},
+                   {x(shapes), x(shapes), x(shapes, 0, 2), x(shapes),
+                    slot(Holds::kBFloat16, {shapes[0], shapes[1]}, 0, 0), slot(Holds::kInt32, {Dims{}}, 3, 3), lr, yes},
                    {{"beta1", 0.9}, {"beta2", 0.95}, {"weight_decay", 0.5}}});
   cases.push_back({"sign_sgd", {x({{10, 33}}), below(10, {7}), x({{7, 33}}), lr, yes}, {{"weight_decay", 0.5}}});
   cases.push_back({"ema", {x(shapes), x(shapes), yes}, {{"decay", 0.9}}});
@@ -116,7 +118,7 @@ inline void add_optimizers(std::vector<OpCase> &cases) {
 inline void add_blocks(std::vector<OpCase> &cases) {
   const int64_t b = 2, s = 9, d = 32, f = 48, ft = 12, heads = 2;
   const Dims h{b, s, d};
-  const Slot table = x({{s + 2, d / heads}}, -1, 1);
+  const Slot table = computed({{s + 2, d / heads}}, -1, 1);
   const auto seeded = [](Slot slot, uint64_t seed) {
     slot.seed = seed;
     return slot;
@@ -137,10 +139,15 @@ inline void add_blocks(std::vector<OpCase> &cases) {
     const std::vector<Slot> tables =
         mlp ? std::vector<Slot>{none(), none()} : std::vector<Slot>{seeded(table, 7000), seeded(table, 8000)};
     OpCase loop{"l_loop", joined({{x({h}), x({h}), x({h})}, tables, weights, weights}), {}};
-    loop.attrs = {{"nHeads", heads}, {"eps", 1e-5}, {"hCycles", 2}, {"lCycles", 2}, {"gradSteps", 1}, {"hTokens", s}};
-    cases.push_back(loop);
+    loop.is_narrow_on_device = true;
+    for (const auto &[grad_steps, h_tokens] : {std::pair<double, double>{1, s}, {0, 1}, {0, 4}}) {
+      loop.attrs = {{"nHeads", heads},         {"eps", 1e-5},        {"hCycles", 2}, {"lCycles", 2},
+                    {"gradSteps", grad_steps}, {"hTokens", h_tokens}};
+      cases.push_back(loop);
+    }
     OpCase level{"level", joined({{seeded(x({h}), 9000)}, tables, weights}), {}};
     level.n_compared = 1;
+    level.is_narrow_on_device = true;
     for (const double keep : {0.0, 1.0}) {
       level.attrs = {{"nHeads", heads}, {"eps", 1e-5}, {"keep", keep}};
       cases.push_back(level);
@@ -151,6 +158,7 @@ inline void add_blocks(std::vector<OpCase> &cases) {
       saved.push_back(kept(output));
     OpCase backward{"level_backward", joined({saved, tables, weights}), {{"nHeads", heads}, {"eps", 1e-5}}};
     backward.before = std::make_shared<OpCase>(level);
+    backward.is_narrow_on_device = true;
     cases.push_back(backward);
   }
 }

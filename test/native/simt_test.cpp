@@ -183,8 +183,7 @@ int main() {
   stream.fill(t, 11);
   cudaEventRecord(event, stream.stream());
   cudaStreamBeginCapture(stream.stream(), cudaStreamCaptureModeThreadLocal);
-  check("an event of before a capture happens",
-        cudaEventSynchronize(event) == cudaSuccess && *t.data<int>() == 11);
+  check("an event of before a capture happens", cudaEventSynchronize(event) == cudaSuccess && *t.data<int>() == 11);
   cudaEventRecord(event, stream.stream());
   check("one inside does not", cudaEventSynchronize(event) != cudaSuccess);
   check("and spoils it too", cudaStreamEndCapture(stream.stream(), &graph) != cudaSuccess);

@@ -51,6 +51,11 @@ export interface OpCase<O = unknown> {
   readonly termScale?: (inputs: readonly Arr[], result: Arr, element: number) => number;
   /** Each element of the result depends on few numbers: errors are judged element by element. */
   readonly elementwise?: boolean;
+  /**
+   * A chain of kernels, each of which rounds what it writes: on accelerators bfloat16 results are judged together, and
+   * gradients by the tensor that is rounded most.
+   */
+  readonly chain?: boolean;
   /** Whether gradients flow; if not, why. */
   readonly gradient: true | string;
   readonly refused: readonly Refused[];

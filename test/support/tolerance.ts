@@ -61,6 +61,11 @@ export function intermediateRounding(dtype: DType): (value: number) => number {
   return dtype === 'float32' || dtype === 'bfloat16' ? Math.fround : exactRounding(dtype);
 }
 
+/** Norm of the errors of n results of a chain of kernels: few numbers are decided by few roundings, the naive ones too. */
+export function chainBound(naiveNorm: number, exactNorm: number, n: number, dtype: FloatDType): number {
+  return Math.max(NAIVE_FACTOR * (1 + 4 / Math.sqrt(n)) * naiveNorm, FLOOR[dtype] * UNIT_ROUNDOFF[dtype] * exactNorm);
+}
+
 /** How what is written to memory between kernels is rounded, after `intermediateRounding`. */
 export function storedRounding(dtype: DType): (value: number) => number {
   return dtype === 'bfloat16' ? roundToBfloat16 : intermediateRounding(dtype);

@@ -94,8 +94,11 @@ export function tidy<R>(fn: () => R): R {
 export function tidyApart<R>(op: string, fn: () => R): { result: R; tensors: Set<Tensor>; made: Set<Tensor> } {
   const made = new Set<Tensor>();
   const tensors = new Set<unknown>();
+  const keepMade = (tensor: Disposable): void => {
+    if (tensor instanceof Tensor) made.add(tensor);
+  };
   try {
-    const result = runIn(new Scope(undefined), op, fn, (tensor) => made.add(tensor as Tensor), tensors);
+    const result = runIn(new Scope(undefined), op, fn, keepMade, tensors);
     return { result, tensors: tensors as Set<Tensor>, made };
   } catch (error) {
     // A result that cannot be read to its end.

@@ -1,5 +1,5 @@
-// Reads 16 bytes and writes 12 an element in float32 (14 with a copy), with one square root, two divisions and an arctangent: about as
-// long as the memory takes.
+// Reads 16 bytes and writes 12 an element in float32 (14 with a copy), with one square root, two divisions and an
+// arctangent: about as long as the memory takes.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
