@@ -232,9 +232,10 @@ eachDevice('graphs in training', (device) => {
     const solved = solve(hrm, puzzles, { segments: 4, batchSize: 2 }).map(({ segments }) =>
       segments.map(({ qHalt, halts }) => [qHalt, halts]),
     );
-    const runner = new SegmentRunner(hrm, false);
     const eager = [0, 2, 4].flatMap((first) =>
       tidy(() => {
+        // One that has seen nothing before.
+        const runner = new SegmentRunner(hrm, false);
         const batch = puzzles.slice(first, first + 2);
         const rows = batch.map((puzzle) => ({
           inputs: Int32Array.from(puzzle, (digit) => digit + 1),
@@ -243,10 +244,10 @@ eachDevice('graphs in training', (device) => {
         const seen = rows.map((): unknown[] => []);
         for (const segment of batchSegments(hrm, unlabelledBatch(rows, hrm), { segments: 4, runner }))
           segmentAnswers(hrm, segment).forEach(({ qHalt, halts }, row) => seen[row]!.push([qHalt, halts]));
+        runner.dispose();
         return seen;
       }),
     );
-    runner.dispose();
     expect(solved).toEqual(eager);
     expect(new Set(solved.flat().map(String)).size).toBe(20);
     hrm.dispose();
