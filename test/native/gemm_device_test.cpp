@@ -71,6 +71,7 @@ const Case kCases[] = {
     {20, 24, 2100, 1, 8, true, true, true},  {20, 16, 2100, 1, 0, false, false, true},
     {1, 9, 16, 1, 0, true, false, false},    {16, 1, 33, 1, 0, false, false, false},
     {5, 6, 41, 1, 0, false, false, false},   {24, 16, 40, 1, 8, true, false, false},
+    {24, 16, 40, 1, 3, false, false, false},
 };
 // So many that tiles are of 64 and of 128.
 const Case kManyTiles[] = {
@@ -211,7 +212,8 @@ void check_choice(const Double &library) {
     check_types(s);
     expect(n_calls() > 0, "HRM_GEMM=cublaslt asks the library");
     const int by_library = s.stream.products().n_by_library(), before = n_calls();
-    // Five sizes without batches, a bias and a k that it does not know; four layouts; three types.
+    // Five sizes without batches, a bias, a k that it does not know and a start off 16 bytes; four layouts; three
+    // types.
     expect(by_library == 5 * 4 * 3, "and for every product that it can do, not " + std::to_string(by_library));
     check<float, float>(s, {5, 6, 41, 1, 0, false, false, false}, false, false);
     expect(n_calls() == before, "a product that it has no algorithm for is ours");
