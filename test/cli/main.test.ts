@@ -12,6 +12,11 @@ describe('hrm', () => {
     expect(stderr).toBe('');
   });
 
+  it('names itself in hints as it was called', async () => {
+    const { stderr } = await runCli([], { env: { npm_execpath: '/npm' } });
+    expect(stderr).toBe('hrm: a command must be given; npx hrm --help lists them\n');
+  });
+
   it('prints its version', async () => {
     expect(await runCli(['--version'])).toMatchObject({
       exitCode: 0,
@@ -33,6 +38,11 @@ describe('hrm', () => {
     [['train', '--set'], 'hrm: --set: a value must follow, got none\n'],
     [['data', 'arc', '--input', '--out', 'x'], 'hrm: --input: a value must follow, got none\n'],
     [['data', 'sudoku', '--out', '/nowhere/x', '--seed', ''], 'hrm: --seed: must be a number, got ""\n'],
+    [['data', 'maze'], 'hrm: --out: must be given, got nothing; the command with --help shows examples\n'],
+    [
+      ['solve', 'runs/x'],
+      'hrm: solve: a puzzle or --file must be given, and not both, as in hrm solve runs/x --file puzzles.txt\n',
+    ],
     [['train', '--config', '/dev/zero'], 'hrm: --config /dev/zero: must be a regular file\n'],
   ])('refuses %j with exit code 2 and one line', async (args, message) => {
     const { exitCode, stdout, stderr } = await runCli(args);

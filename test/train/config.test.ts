@@ -115,7 +115,9 @@ describe('layers', () => {
     expect(() => configFileLayer(file)).toThrow(/unknown key "model.__proto__"/);
     writeFileSync(file, '{"model": {"hidden": 64, "hidden": 128}}');
     expect(() => configFileLayer(file)).toThrow(/--config .*bad.json.*"hidden"/);
-    expect(() => configFileLayer(path.join(dir, 'none.json'))).toThrow(/cannot open \(ENOENT\)/);
+    expect(() => configFileLayer(path.join(dir, 'none.json'))).toThrow(
+      /cannot open \(ENOENT: no such file or directory\)/,
+    );
   });
 
   it('parse values by the type of the key', () => {

@@ -43,6 +43,15 @@ describe('solve', () => {
     ).toBeLessThanOrEqual(60);
   });
 
+  it('blames the puzzle for clues that conflict', () => {
+    const { violations } = solve(tinyModel(), '11..|....|....|....');
+    expect(violations.filter((text) => text.startsWith('the puzzle itself'))).toEqual([
+      'the puzzle itself has no solution: of its clues row 1 has the digit 1 in 2 cells (row 1 column 1; row 1 column 2)',
+      'the puzzle itself has no solution: of its clues box 1 has the digit 1 in 2 cells (row 1 column 1; row 1 column 2)',
+    ]);
+    expect(violations[0]).toMatch(/^the puzzle itself/);
+  });
+
   it('takes text, and frees what it made', () => {
     const model = tinyModel();
     solve(model, '1...|..2.|.3..|...4');
@@ -55,7 +64,7 @@ describe('solve', () => {
   });
 
   it.each([
-    ['12', /solve: a 4x4 grid must have 16 cells, got 2/],
+    ['12', /solve: a 4x4 grid must have 16 cells, got 2; a blank is . or 0/],
     ['9...............', /must be at most 4/],
     [new Uint8Array(9), /solve: a 4x4 grid must have 16 cells, got 9/],
   ])('refuses %j', (puzzle, message) => {

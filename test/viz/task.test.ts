@@ -29,8 +29,8 @@ describe('Sudoku', () => {
   const tokens = (text: string): number[] => Array.from(text.replace(/\s/g, ''), (digit) => Number(digit) + 1);
   it('says which rules a puzzle and an answer break', () => {
     expect(texts(puzzleProblems(task, tokens('1100 0000 0000 0000')))).toEqual([
-      'row 1 has the digit 1 2 times (row 1 column 1; row 1 column 2)',
-      'box 1 has the digit 1 2 times (row 1 column 1; row 1 column 2)',
+      'row 1 has the digit 1 in 2 cells (row 1 column 1; row 1 column 2)',
+      'box 1 has the digit 1 in 2 cells (row 1 column 1; row 1 column 2)',
     ]);
     const puzzle = tokens('1000 0000 0000 0000');
     expect(answerProblems(task, puzzle, tokens('1234 3412 2143 4321'))).toEqual([]);

@@ -8,6 +8,9 @@ export const EXIT_USAGE = 2;
 /** 128 + SIGINT, as shells report it. */
 export const EXIT_INTERRUPTED = 130;
 
+/** How this command line is called, for hints: a clone or a package of one's project has it only through npm. */
+export const PROGRAM = process.env.npm_execpath === undefined ? 'hrm' : 'npx hrm';
+
 /** Something that adds itself to a parser and reports the exit code of the command that ran. */
 export interface Command {
   register: (parser: Argv, exit: (code: number) => void) => void;
@@ -86,7 +89,7 @@ export function defineGroup(name: string, describe: string, commands: readonly C
     register: (parser, exit) => {
       parser.command(name, describe, (base: Argv) => {
         for (const command of commands) command.register(base, exit);
-        return base.demandCommand(1, `hrm ${name}: a command must be given; hrm ${name} --help lists them`);
+        return base.demandCommand(1, `hrm ${name}: a command must be given; ${PROGRAM} ${name} --help lists them`);
       });
     },
   };

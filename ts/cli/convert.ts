@@ -9,7 +9,7 @@ import { loadOfficial, PUZZLE_EMB, type PuzzleEmb, saveOfficial, SAVED_DTYPES } 
 import { importOfficial } from '../train/official_run';
 import { overridesLayer } from '../train/overrides';
 import { presetLayer } from '../train/presets';
-import { defineCommand, EXIT_OK } from './command';
+import { defineCommand, EXIT_OK, PROGRAM } from './command';
 import { openModel } from './open_model';
 
 /** Whether the path is that of a run or checkpoint of ours. @throws FileError */
@@ -83,7 +83,7 @@ function officialToRun(source: string, layers: readonly ConfigLayer[], puzzleEmb
   const data = config.data.kind === 'npy' ? `data in ${config.data.dir}` : `data ${config.data.kind}`;
   process.stdout.write(
     `wrote ${out}: ${modelText(model.config)}\n${noteText(model.config, assumed, others)}` +
-      `hrm eval ${out} (${data}; --set data.dir=DIR for others), hrm solve ${out} and hrm train --resume ${out} use it\n`,
+      `${PROGRAM} eval ${out} (${data}; --set data.dir=DIR for others), ${PROGRAM} solve ${out} and ${PROGRAM} train --resume ${out} use it\n`,
   );
 }
 

@@ -4,7 +4,7 @@ import { geometryOf, type Geometry } from '../data/sudoku/geometry';
 import { verifyData, type SplitReport, type VerifyReport } from '../data/sudoku/verify';
 import { ConfigError } from '../error';
 import { isMazeData, verifyMazeData } from '../data/maze/verify';
-import { defineCommand, defineGroup, EXIT_FAILURE, EXIT_OK, interruptible } from './command';
+import { defineCommand, defineGroup, EXIT_FAILURE, EXIT_OK, interruptible, PROGRAM } from './command';
 import { withCounter } from './counter';
 import { arc, arcLeaks } from './data_arc';
 import { maze, mazeVerifyText } from './data_maze';
@@ -38,7 +38,7 @@ function buildText(out: string, report: BuildReport): string {
   if (report.droppedTrain > 0) lines.push(`left out ${report.droppedTrain} training puzzles with a test solution`);
   const { train, test } = report.bad;
   if (train + test > 0) lines.push(`left out bad rows: ${train} of training, ${test} of test`);
-  return `${lines.join('\n')}\nwritten to ${out}; hrm data verify ${out} checks it\n`;
+  return `${lines.join('\n')}\nwritten to ${out}; ${PROGRAM} data verify ${out} checks it\n`;
 }
 
 const sudoku = defineCommand({

@@ -5,7 +5,7 @@ import { findArcLeaks, type ArcLeak } from '../data/arc/leaks';
 import { readArcTasks } from '../data/arc/read';
 import type { ArcCounts } from '../data/arc/rows';
 import { ConfigError } from '../error';
-import { defineCommand, EXIT_FAILURE, EXIT_OK, interruptible, takeTurn } from './command';
+import { defineCommand, EXIT_FAILURE, EXIT_OK, interruptible, PROGRAM, takeTurn } from './command';
 import { withCounter } from './counter';
 
 /** Tasks that a report names. */
@@ -44,7 +44,7 @@ function buildText(out: string, report: ArcBuildReport, augmentations: number): 
         : '  warning: their answers are trained on; --exclude-leaks leaves them out of training',
     );
   }
-  return `${lines.join('\n')}\nwritten to ${out}; hrm data verify ${out} checks it\n`;
+  return `${lines.join('\n')}\nwritten to ${out}; ${PROGRAM} data verify ${out} checks it\n`;
 }
 
 export const arc = defineCommand({

@@ -4,7 +4,7 @@ import { WALL_PERCENT, type WallPercent } from '../data/maze/generate';
 import type { Spread } from '../data/maze/spread';
 import type { MazeSplitReport, MazeVerifyReport } from '../data/maze/verify';
 import { ConfigError } from '../error';
-import { defineCommand, EXIT_OK, interruptible } from './command';
+import { defineCommand, EXIT_OK, interruptible, PROGRAM } from './command';
 import { withCounter } from './counter';
 
 /** `30-45`, or one number. @throws ConfigError */
@@ -27,7 +27,7 @@ function buildText(out: string, { size, train, test, droppedTrain, bad }: MazeBu
   const lines = [`${size}x${size} mazes`, summaryText('train', train), summaryText('test', test)];
   if (droppedTrain > 0) lines.push(`left out ${droppedTrain} training mazes with a test layout`);
   if (bad.train + bad.test > 0) lines.push(`left out bad rows: ${bad.train} of training, ${bad.test} of test`);
-  return `${lines.join('\n')}\nwritten to ${out}; hrm data verify ${out} checks it\n`;
+  return `${lines.join('\n')}\nwritten to ${out}; ${PROGRAM} data verify ${out} checks it\n`;
 }
 
 /** Flags that only mean something for generated mazes. */

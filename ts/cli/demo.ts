@@ -9,7 +9,7 @@ import { formatDuration } from '../train/progress';
 import type { RunData } from '../train/run_data';
 import { solve } from '../train/solve';
 import { train, type RunStart, type TrainResult } from '../train/train';
-import { defineCommand, EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_OK, interruptible } from './command';
+import { defineCommand, EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_OK, interruptible, PROGRAM } from './command';
 import { dataText, evaluationText, percent, runProgress, sharesPuzzles } from './run_report';
 import { solutionText } from './solution_text';
 
@@ -162,7 +162,9 @@ export const demo = defineCommand({
       print(`Test: ${evaluationText(score)}.`);
       print(`Exactly right after each segment: ${score.exactBySegment.map(percent).join(', ')}.`);
       solveSome(result, test);
-      print(`\n${verdict(score)} The model is in ${dir}: hrm solve ${dir} PUZZLE, hrm eval ${dir} --adaptive.`);
+      print(
+        `\n${verdict(score)} The model is in ${dir}: ${PROGRAM} solve ${dir} PUZZLE, ${PROGRAM} eval ${dir} --adaptive.`,
+      );
       print(`Whole demo: ${formatDuration((performance.now() - started) / 1000)}.`);
       return isClean && score.exactAccuracy >= GOAL ? EXIT_OK : EXIT_FAILURE;
     }, 'finishing this step'),

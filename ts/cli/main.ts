@@ -4,7 +4,7 @@ import { type Argv } from 'yargs';
 import { ConfigError, HrmError } from '../error';
 import { nearest } from '../hrm/config_error';
 import { analyze } from './analyze';
-import { EXIT_FAILURE, EXIT_OK, EXIT_USAGE, type Command } from './command';
+import { EXIT_FAILURE, EXIT_OK, EXIT_USAGE, PROGRAM, type Command } from './command';
 import { convert } from './convert';
 import { data } from './data';
 import { demo } from './demo';
@@ -43,14 +43,21 @@ function usageError(message: string | null, parser: Argv): ConfigError {
     const { key } = (parser as unknown as { getOptions: () => { key: Record<string, unknown> } }).getOptions();
     const near = nearest(unknown, Object.keys(key));
     const hint =
-      near === undefined ? 'hrm --help and hrm <command> --help list what there is' : `did you mean --${near}?`;
+      near === undefined
+        ? `${PROGRAM} --help and ${PROGRAM} <command> --help list what there is`
+        : `did you mean --${near}?`;
     return new ConfigError(`unknown argument "${unknown}"; ${hint}`);
+  }
+  const missing = /^Missing required arguments?: (.+)$/.exec(message ?? '')?.[1];
+  if (missing !== undefined) {
+    const flags = missing.split(', ').map((name) => `--${name}`);
+    return new ConfigError(`${flags.join(', ')}: must be given, got nothing; the command with --help shows examples`);
   }
   const bare = /^Not enough arguments following: (.+)$/.exec(message ?? '')?.[1];
   if (bare !== undefined) return new ConfigError(`--${bare}: a value must follow, got none`);
   const meant = /^Did you mean (.+)\?$/.exec(message ?? '')?.[1];
   if (meant !== undefined) return new ConfigError(`unknown command; did you mean "${meant}"?`);
-  return new ConfigError(message ?? 'the command line is not understood; see hrm --help');
+  return new ConfigError(message ?? `the command line is not understood; see ${PROGRAM} --help`);
 }
 
 /** Runs one command line. @returns the exit code: 0 ok, 1 failure, 2 usage, 130 interrupted */
@@ -68,13 +75,13 @@ export async function main(argv: readonly string[]): Promise<number> {
     const parser = yargs([...argv]);
     let exitCode = EXIT_OK;
     parser
-      .scriptName('hrm')
+      .scriptName(PROGRAM)
       .usage('$0 <command> [options]\n\nTrains, evaluates and uses Hierarchical Reasoning Models.')
       .parserConfiguration({ 'dot-notation': false })
       .detectLocale(false)
       .strict()
       .recommendCommands()
-      .demandCommand(1, 'a command must be given; hrm --help lists them')
+      .demandCommand(1, `a command must be given; ${PROGRAM} --help lists them`)
       .version(packageInfo().version)
       .alias('help', 'h')
       .epilogue('Exit codes: 0 ok, 1 failure, 2 usage, 130 interrupted. HRM_DEBUG=1 prints stacks of errors.')

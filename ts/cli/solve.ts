@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { ArgumentError, ConfigError } from '../error';
 import { readWholeFile } from '../io/files';
 import type { TaskSolution } from '../train/solve_task';
-import { defineCommand, EXIT_FAILURE, EXIT_OK, interruptible, takeTurn } from './command';
+import { defineCommand, EXIT_FAILURE, EXIT_OK, interruptible, PROGRAM, takeTurn } from './command';
 import { openModel } from './open_model';
 import { rateText } from './run_report';
 import { solveViews } from './solve_view';
@@ -35,7 +35,9 @@ export const solve = defineCommand({
       .option('json', { type: 'boolean', default: false, describe: 'Print JSON, one line a puzzle' }),
   run: ({ checkpoint, puzzle, file, segments, adaptive, states, statesSeed, batch, raw, json }) => {
     if ((puzzle === undefined) === (file === undefined)) {
-      throw new ConfigError('solve: a puzzle or --file must be given, and not both');
+      throw new ConfigError(
+        `solve: a puzzle or --file must be given, and not both, as in ${PROGRAM} solve ${checkpoint} --file puzzles.txt`,
+      );
     }
     if (!Number.isSafeInteger(batch) || batch < 1) {
       throw new ConfigError(`--batch: must be a positive integer, got ${batch}`);

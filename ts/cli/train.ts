@@ -4,7 +4,7 @@ import { configFileLayer } from '../train/config_file';
 import { overridesLayer } from '../train/overrides';
 import { presetList } from '../train/presets';
 import { train as runTraining } from '../train/train';
-import { defineCommand, EXIT_INTERRUPTED, EXIT_OK, interruptible } from './command';
+import { defineCommand, EXIT_INTERRUPTED, EXIT_OK, interruptible, PROGRAM } from './command';
 import { dataText, runProgress } from './run_report';
 
 const presetLines = presetList.map(({ name, about }) => `  ${name}: ${about}`).join('\n');
@@ -37,7 +37,7 @@ export const train = defineCommand({
       throw new ConfigError(`--resume ${resume}: must be the same directory as --out ${out}`);
     }
     if (!resumes && preset === undefined && config === undefined) {
-      throw new ConfigError('train: --preset or --config must be given, or --resume; see hrm train --help');
+      throw new ConfigError(`train: --preset or --config must be given, or --resume; see ${PROGRAM} train --help`);
     }
     const dir = (resume === '' ? undefined : resume) ?? out ?? `runs/${preset ?? 'run'}`;
     const layers = [
@@ -61,11 +61,13 @@ export const train = defineCommand({
         progress.end();
       });
       if (status === 'interrupted') {
-        process.stderr.write(`saved step ${step} in ${dir}; hrm train --resume ${dir} goes on\n`);
+        process.stderr.write(`saved step ${step} in ${dir}; ${PROGRAM} train --resume ${dir} goes on\n`);
         return EXIT_INTERRUPTED;
       }
       const how = status === 'stopped' ? 'stopped early: the validation puzzles are solved' : 'finished';
-      process.stdout.write(`${how} after step ${step}; hrm eval ${dir} and hrm solve ${dir} use the model\n`);
+      process.stdout.write(
+        `${how} after step ${step}; ${PROGRAM} eval ${dir} and ${PROGRAM} solve ${dir} use the model\n`,
+      );
       return EXIT_OK;
     }, 'finishing this step');
   },

@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import path from 'node:path';
+import { getSystemErrorMap } from 'node:util';
 import { ArgumentError, FileError, HrmError } from '../error';
 import { allocating, describe, readArgument, requireBytes } from './arguments';
 
@@ -16,7 +17,9 @@ export function onFile<T>(op: string, file: string, action: string, call: () => 
   } catch (error) {
     const code = errorCode(error);
     if (code === undefined) throw error;
-    throw new FileError(`${op}: ${file}: cannot ${action} (${code})`, { cause: error });
+    const [, meaning] = getSystemErrorMap().get((error as NodeJS.ErrnoException).errno ?? 0) ?? [];
+    const why = meaning === undefined ? code : `${code}: ${meaning}`;
+    throw new FileError(`${op}: ${file}: cannot ${action} (${why})`, { cause: error });
   }
 }
 

@@ -50,6 +50,7 @@ function findCheckpoint(directory: string): { checkpoint: Checkpoint; rejected: 
     if (checkpoint !== null) return { checkpoint, rejected };
     if (rejected.length > 0) throw new FormatError(`loadModel: ${root} has no good checkpoint; ${rejected[0]!.reason}`);
   }
+  if (!existsSync(directory)) throw new FileError(`loadModel: ${directory}: no such directory; hrm train makes a run`);
   throw new FileError(
     `loadModel: ${directory} must be a checkpoint or the directory of a run with one, got neither; hrm train makes it`,
   );

@@ -1,6 +1,6 @@
 /** Sudokus for `solve`. */
 import { assertGrid, geometryOfCells, requireGeometry, type Geometry, type Grid } from '../data/sudoku/geometry';
-import { checkAnswer, describeViolation } from '../data/sudoku/rules';
+import { checkAnswer, describeViolation, findConflicts } from '../data/sudoku/rules';
 import { readTokens, writeTokens } from '../data/sudoku/source';
 import { parseGrid } from '../data/sudoku/text';
 import { ArgumentError } from '../error';
@@ -32,10 +32,17 @@ export const sudokuTask: SolveTask<Solution> = {
       judge: (solution) => ({
         ...solution,
         geometry,
-        violations: checkAnswer(puzzle, solution.answer, geometry).map((violation) =>
-          describeViolation(violation, geometry),
-        ),
+        violations: [
+          ...conflictingClues(puzzle, geometry),
+          ...checkAnswer(puzzle, solution.answer, geometry).map((violation) => describeViolation(violation, geometry)),
+        ],
       }),
     };
   },
 };
+
+/** Why no answer to the puzzle can be right, where it breaks the rules by itself. */
+function* conflictingClues(puzzle: Grid, geometry: Geometry): Iterable<string> {
+  for (const conflict of findConflicts(puzzle, geometry))
+    yield `the puzzle itself has no solution: of its clues ${describeViolation(conflict, geometry)}`;
+}

@@ -136,7 +136,7 @@ describe('rules', () => {
       ['box', 1, 3],
     ]);
     expect(describeViolation(violations[2]!, small)).toBe(
-      'row 1 has the digit 1 2 times (row 1 column 1; row 1 column 2)',
+      'row 1 has the digit 1 in 2 cells (row 1 column 1; row 1 column 2)',
     );
     expect(describeViolation(violations[0]!, small)).toBe('the clue 1 at row 3 column 2 was changed');
     expect(describeViolation(violations[1]!, small)).toBe('the cell at row 3 column 2 is blank');

@@ -94,5 +94,5 @@ export function describeViolation(violation: Violation, geometry: Geometry): str
     throw new ArgumentError(`describeViolation: unknown rule ${describe(rule)}`);
   if (rule === 'clue') return `the clue ${digitText(digit)} at ${where(index)} was changed`;
   if (rule === 'blank') return `the cell at ${where(index)} is blank`;
-  return `${rule} ${index + 1} has the digit ${digitText(digit)} ${cells.length} times (${cells.map(where).join('; ')})`;
+  return `${rule} ${index + 1} has the digit ${digitText(digit)} in ${cells.length} cells (${cells.map(where).join('; ')})`;
 }

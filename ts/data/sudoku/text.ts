@@ -63,7 +63,7 @@ export function parseGrid(text: string, geometry?: Geometry, what = 'parseGrid')
   }
   if (digits.length !== shape.cells) {
     throw new FormatError(
-      `${what}: a ${shape.size}x${shape.size} grid must have ${shape.cells} cells, got ${digits.length}`,
+      `${what}: a ${shape.size}x${shape.size} grid must have ${shape.cells} cells, got ${digits.length}; a blank is . or 0`,
     );
   }
   const tooLarge = digits.findIndex((digit) => digit > shape.size);
