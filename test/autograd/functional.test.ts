@@ -55,6 +55,8 @@ describe('valueAndGrad', () => {
 
   it('refuses what is no function, arguments that are no tensors, and values of several elements', () => {
     expect(() => valueAndGrad(3 as never)).toThrow(/^valueAndGrad: fn must be a function, got 3/);
+    const bare = valueAndGrad((x: Tensor) => exp(x)) as () => unknown;
+    expect(bare).toThrow(/^valueAndGrad: needs at least one input, got none/);
     const f = valueAndGrad((x: Tensor) => x);
     expect(() => f(1 as never)).toThrow(ArgumentError);
     expect(() => f(tensor([1, 2]))).toThrow(AutogradError);

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import * as data from '../../ts/data';
-import { HrmError } from '../../ts/error';
+import { ArgumentError, HrmError } from '../../ts/error';
 
 const small = data.geometryOf(2, 2);
 const set = data.generateSudoku({ geometry: small, count: 3, seed: 1, blanks: { min: 4, max: 6 } });
@@ -142,6 +142,26 @@ describe('any value in any argument', () => {
       }),
       { numRuns: 150 },
     );
+  });
+
+  it('names what cannot be read, wherever it is', () => {
+    const { proxy, revoke } = Proxy.revocable<unknown[]>([], {});
+    revoke();
+    const getter = Object.defineProperty([1, 2, 3], 0, { get: () => throwing.geometry }) as number[];
+    const task = { name: 'a', role: 'evaluation', file: 'f', train: [], test: [] };
+    for (const call of [
+      () => set.select(proxy as number[]),
+      () => new data.Philox(1).shuffle(getter),
+      () => data.findArcLeaks([], [[[1]] as never]),
+      () => data.findArcLeaks([], [{ ...task, train: [{ input: proxy }] } as never]),
+      () => data.findArcLeaks([{ ...task, role: 'x' } as never], []),
+      () => data.assertDisjoint(set, set, ''),
+    ]) {
+      expect(call).toThrow(ArgumentError);
+      tame(call);
+    }
+    // What is no number is no colour.
+    expect(data.decodeArcGrid([3, 6, proxy as never, 1])).toEqual({ rows: 1, cols: 2, cells: new Uint8Array([1, 4]) });
   });
 
   it('holds for the asynchronous ones and for writing', async () => {

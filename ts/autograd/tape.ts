@@ -240,6 +240,7 @@ function traced<R>(
   inputs: readonly Tensor[],
 ): { leaves: Tensor[]; result: R } {
   if (typeof fn !== 'function') throw new ArgumentError(`${op}: fn must be a function, got ${describe(fn)}`);
+  if (inputs.length === 0) throw new ArgumentError(`${op}: needs at least one input, got none`);
   const leaves = inputs.map((input, i) => {
     const leaf = new Tensor(Tensor.handleOf(input, op, `argument ${i}`).retain());
     leaf.requiresGrad = true;

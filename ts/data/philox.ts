@@ -175,8 +175,9 @@ export class Philox {
         throw new ArgumentError(`Philox.shuffle: items must be an array or a typed array, got ${describe(items)}`);
       }
       // Moving holes about would fill them: an array of length 2^32 - 1 with nothing in it takes all memory.
+      // And what cannot be read must not be handed back: each is read.
       for (let i = 0; i < items.length; i++) {
-        if (i in items) continue;
+        if (items[i] !== undefined || i in items) continue;
         throw new ArgumentError(`Philox.shuffle: items must have no holes, got none at ${i} of ${items.length}`);
       }
       return this.#shuffled(items);

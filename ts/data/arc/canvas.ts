@@ -97,11 +97,13 @@ export function encodeArcGrid(grid: ArcGrid, canvas: number = MAX_SIDE, row = 0,
  */
 export function decodeArcGrid(tokens: ArrayLike<number>): ArcGrid {
   const known = types.isUint8Array(tokens) || types.isInt32Array(tokens);
-  const read = known ? tokens : readArray('decodeArcGrid', 'tokens', tokens);
+  // What is no number is no colour.
+  const read: ArrayLike<number> = known
+    ? tokens
+    : readArray('decodeArcGrid', 'tokens', tokens).map((token) => (typeof token === 'number' ? token : PAD));
   const canvas = canvasOf(read.length);
   if (canvas === undefined || canvas === 0) {
     throw new ArgumentError(`decodeArcGrid: tokens must be a square canvas of side 1 to 30, got ${describe(tokens)}`);
   }
-  // What is no number is no colour.
-  return decodeFrom(read as ArrayLike<number>, { canvas, row: 0, col: 0 }, 0);
+  return decodeFrom(read, { canvas, row: 0, col: 0 }, 0);
 }

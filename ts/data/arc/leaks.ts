@@ -1,6 +1,6 @@
-import { readArray, readFields } from '../../tensor/arguments';
+import { readArray } from '../../tensor/arguments';
 import { gridKey, pairKey } from './grid';
-import type { ArcTask } from './task';
+import { requireArcTask, type ArcTask } from './task';
 
 /** An evaluation task that is also somewhere else. */
 export interface ArcLeak {
@@ -14,13 +14,12 @@ export interface ArcLeak {
  * Evaluation tasks of `tasks` that are among `others`: by name, or by one of their test pairs. 376 of the 400 evaluation
  * tasks of ARC-AGI-1 are in the training tasks of ARC-AGI-2, 6 of the 120 of ARC-AGI-2 are in ARC-AGI-1.
  * A task is no leak of itself, so that one list can be compared with itself.
+ * @throws ArgumentError for what is no list of tasks
  */
 export function findArcLeaks(tasks: readonly ArcTask[], others: readonly ArcTask[]): ArcLeak[] {
   const op = 'findArcLeaks';
   const read = (name: string, list: readonly ArcTask[]): readonly ArcTask[] =>
-    readArray(op, name, list, 'a list of tasks').map((task) =>
-      readFields(op, name, task as ArcTask, ['name', 'role', 'file', 'train', 'test']),
-    );
+    readArray(op, name, list, 'a list of tasks').map((task) => requireArcTask(op, name, task));
   const [given, compared] = [read('tasks', tasks), read('others', others)];
   const byName = new Map<string, ArcTask[]>();
   const byPair = new Map<string, ArcTask[]>();

@@ -1,7 +1,8 @@
-import { FormatError } from '../../error';
+import { ArgumentError, FormatError } from '../../error';
 import { describe } from '../../io/arguments';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../io/strict_json';
-import { MAX_SIDE, N_COLOURS, type ArcGrid, type ArcPair } from './grid';
+import { readArray, readFields } from '../../tensor/arguments';
+import { MAX_SIDE, N_COLOURS, requireArcGrid, type ArcGrid, type ArcPair } from './grid';
 import { parseArcName } from './transform';
 
 /** Tasks of an `evaluation` folder keep their test pairs for the test; all pairs of the others are trained on. */
@@ -15,6 +16,27 @@ export interface ArcTask {
   /** Demonstration pairs; their outputs are known. */
   readonly train: readonly ArcPair[];
   readonly test: readonly ArcPair[];
+}
+
+/** Checks a task that a caller may have put together. @throws ArgumentError */
+export function requireArcTask(op: string, what: string, value: unknown): ArcTask {
+  const { name, role, file, train, test } = readFields(op, what, value as ArcTask, [
+    'name',
+    'role',
+    'file',
+    'train',
+    'test',
+  ]);
+  if (typeof name !== 'string' || typeof file !== 'string' || (role !== 'training' && role !== 'evaluation')) {
+    const got = `${describe(name)}, ${describe(file)} and ${describe(role)}`;
+    throw new ArgumentError(`${op}: ${what} must have a name, a file and the role training or evaluation, got ${got}`);
+  }
+  const pairs = (part: unknown): ArcPair[] =>
+    readArray(op, what, part, 'tasks with lists of pairs').map((pair) => {
+      const { input, output } = readFields(op, what, pair as ArcPair, ['input', 'output']);
+      return { input: requireArcGrid(op, input), output: output === null ? null : requireArcGrid(op, output) };
+    });
+  return { name, role, file, train: pairs(train), test: pairs(test) };
 }
 
 /** More than any task has; each becomes rows of the data set. */

@@ -85,10 +85,9 @@ export class SudokuSet {
 
   /** The rows with these indices, in that order, as a set of their own. */
   select(indices: ArrayLike<number>): SudokuSet {
-    if (!Array.isArray(indices) && !ArrayBuffer.isView(indices)) {
-      throw new ArgumentError(`SudokuSet.select: indices must be an array of integers, got ${describe(indices)}`);
-    }
-    const rows = ArrayBuffer.isView(indices) ? indices : readArray('SudokuSet.select', 'indices', indices);
+    const rows = ArrayBuffer.isView(indices)
+      ? indices
+      : readArray('SudokuSet.select', 'indices', indices, 'an array of integers');
     const picked = new SudokuSet(this.geometry, Math.max(1, rows.length));
     for (let k = 0; k < rows.length; k++) {
       const i = rows[k] as number;

@@ -134,7 +134,8 @@ export function overlapOf(a: SudokuSet, b: SudokuSet): Overlap {
 
 /** @throws ArgumentError when two sets share a puzzle or a solution grid */
 export function assertDisjoint(a: SudokuSet, b: SudokuSet, what: string): void {
-  if (typeof what !== 'string') throw new ArgumentError(`assertDisjoint: what must be a name, got ${describe(what)}`);
+  if (typeof what !== 'string' || what === '')
+    throw new ArgumentError(`assertDisjoint: what must be a name, got ${describe(what)}`);
   const { puzzles, solutions } = overlapOf(a, b);
   if (puzzles + solutions > 0) {
     throw new ArgumentError(
