@@ -1,16 +1,17 @@
 // npm run build: the addon (cmake-js, or node-gyp with --gyp), the op types generated from it, TypeScript, the viewer's page.
 //   --if-needed  skip what is up to date      --tests  also compile tests and benches to dist-test/
 //   --gyp        build with node-gyp          --sanitize  AddressSanitizer and UBSan (build-asan/)
-//   --cuda       with the CUDA backend (needs nvcc, takes minutes); --cuda=90a,80: only for these architectures
-//   --into=DIR   the addon's build folder, instead of build/: an addon with CUDA beside the other
+//   --cuda       with the CUDA backend (needs nvcc, takes minutes), in build-cuda/; --cuda=90a,80: only for these
+//                architectures. Of build/ and build-cuda/ the newer addon is loaded
 //   --simt       also the tests' addon: the CUDA backend over simulated threads (build/Release/hrm_simt.node)
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { nvidiaLibraries } from './cuda_addon.mjs';
+import { CUDA_BUILD, gpuOf, nvidiaLibraries } from './cuda_addon.mjs';
+import { cudaTargets } from './nvcc.mjs';
 import { buildPage, PAGE_OUT, PAGE_SOURCES } from './page.mjs';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
@@ -21,15 +22,11 @@ const cuda = process.argv
   .slice(2)
   .map((flag) => cudaFlag.exec(flag))
   .find(Boolean);
-const into = process.argv
-  .slice(2)
-  .find((flag) => flag.startsWith('--into='))
-  ?.slice('--into='.length);
-const flags = new Set(process.argv.slice(2).filter((flag) => !cudaFlag.test(flag) && !flag.startsWith('--into=')));
+const flags = new Set(process.argv.slice(2).filter((flag) => !cudaFlag.test(flag)));
 const known = new Set(['--if-needed', '--tests', '--gyp', '--sanitize', '--native-only', '--simt']);
 for (const flag of flags) {
   if (!known.has(flag)) {
-    console.error(`build: unknown flag ${flag}; known: ${[...known].join(' ')} --cuda[=ARCH,ARCH] --into=DIR`);
+    console.error(`build: unknown flag ${flag}; known: ${[...known].join(' ')} --cuda[=ARCH,ARCH]`);
     process.exit(2);
   }
 }
@@ -58,7 +55,7 @@ function newest(...paths) {
   return time;
 }
 
-const outDir = into ?? (flags.has('--sanitize') ? 'build-asan' : flags.has('--gyp') ? 'build-gyp' : 'build');
+const outDir = flags.has('--sanitize') ? 'build-asan' : cuda ? CUDA_BUILD : 'build';
 const addon = flags.has('--gyp') ? 'build-gyp/Release/hrm.node' : `${outDir}/Release/hrm.node`;
 
 function buildNative() {
@@ -82,8 +79,13 @@ function buildNative() {
   const cmakeJs = require.resolve('cmake-js/bin/cmake-js');
   const args = [cmakeJs, 'compile', '--out', outDir, '--parallel', jobs];
   if (flags.has('--sanitize')) args.push('--CDHRM_SANITIZE=ON');
-  if (cuda) args.push('--CDHRM_CUDA=ON');
-  if (cuda?.[1]) args.push(`--CDCMAKE_CUDA_ARCHITECTURES=${cuda[1].replaceAll(',', ';')}`);
+  if (cuda) {
+    // cmake-js configures a folder once, and other architectures may be asked for than the last time.
+    const architectures = cuda[1]?.split(',') ?? cudaTargets().map(({ arch, kind }) => `${arch}-${kind}`);
+    const settings = ['--CDHRM_CUDA=ON', `--CDCMAKE_CUDA_ARCHITECTURES=${architectures.join(';')}`];
+    run(process.execPath, [cmakeJs, 'configure', '--out', outDir, ...settings]);
+    args.push(...settings);
+  }
   const seconds = run(process.execPath, args);
   console.log(`  cmake-js: ${seconds} s`);
   // It must load where there is no driver, and then say so.
@@ -92,6 +94,13 @@ function buildNative() {
     console.error(`build: ${addon} is linked to libraries of NVIDIA:\n${linked.join('\n')}`);
     process.exit(1);
   }
+  const made = cuda ? gpuOf(path.resolve(addon)).name : null;
+  if (cuda && made !== 'cuda') {
+    console.error(`build: ${addon} must have the CUDA backend, got one for ${made ?? 'the CPU alone'}`);
+    process.exit(1);
+  }
+  // Nothing may have been out of date: the last one that was asked for is the one that is loaded.
+  utimesSync(addon, new Date(), new Date());
 }
 
 /** After the addon, whose configuration it shares. */

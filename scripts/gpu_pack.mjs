@@ -62,7 +62,7 @@ function packages() {
 
 function build() {
   need(ran(process.execPath, ['scripts/build.mjs', '--if-needed', '--tests']), 'the tests cannot be built');
-  const flags = [`--cuda=${arch}`, `--into=${CUDA_BUILD}`, '--native-only'];
+  const flags = [`--cuda=${arch}`, '--native-only'];
   need(ran(process.execPath, ['scripts/build.mjs', ...flags]), 'the addon with CUDA cannot be built');
   const jobs = String(availableParallelism());
   need(ran('cmake', ['--build', CUDA_BUILD, '--target', 'op_test', '--parallel', jobs]), 'op_test cannot be built');

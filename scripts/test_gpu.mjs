@@ -1,15 +1,16 @@
 // npm run test:gpu: the suites of devices on the GPU, nothing skipped (REQUIRE_CUDA=1), then every kernel under
-// compute-sanitizer's memcheck and synccheck. Builds build-cuda/ where it is missing. Exit 3 without a GPU.
-//   --arch=90a      what to build for      --allow-no-gpu  ends well where there is no GPU, saying so
+// compute-sanitizer's memcheck and synccheck. Builds first, unless HRM_ADDON names an addon. Exit 3 without a GPU.
+//   --arch=native   what to build for      --allow-no-gpu  ends well where there is no GPU, saying so
 //   suites | sanitizers                    only these; what else is given goes to jest
 import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { CUDA_ADDON, CUDA_BUILD, gpuOf, nvidiaLibraries, OP_TEST } from './cuda_addon.mjs';
 import { jestPassed, ran, SUITES } from './device_suites.mjs';
 
 const NO_DEVICE = 3;
 const given = process.argv.slice(2);
-const arch = given.find((flag) => flag.startsWith('--arch='))?.slice('--arch='.length) ?? '90a';
+const arch = given.find((flag) => flag.startsWith('--arch='))?.slice('--arch='.length) ?? 'native';
 const parts = ['suites', 'sanitizers'].filter((part) => given.includes(part));
 const rest = given.filter((flag) => !/^--(arch=|allow-no-gpu$)/.test(flag) && !parts.includes(flag));
 const wants = (part) => parts.length === 0 || parts.includes(part);
@@ -20,12 +21,12 @@ function fail(message, code = 1) {
   process.exit(code);
 }
 
-if (!existsSync(addon)) {
-  const flags = [`--cuda=${arch}`, `--into=${CUDA_BUILD}`, '--native-only'];
-  if (!ran(process.execPath, ['scripts/build.mjs', ...flags])) fail('the addon with CUDA cannot be built');
+if (!process.env.HRM_ADDON) {
+  if (!ran(process.execPath, ['scripts/build.mjs', `--cuda=${arch}`, '--tests'])) fail('it cannot be built');
+  const jobs = String(availableParallelism());
+  if (!ran('cmake', ['--build', CUDA_BUILD, '--target', 'op_test', '--parallel', jobs]))
+    fail('op_test cannot be built');
 }
-if (!existsSync('dist-test/.built') && !ran(process.execPath, ['scripts/build.mjs', '--if-needed', '--tests']))
-  fail('the tests cannot be built');
 const linked = nvidiaLibraries(addon);
 if (linked.length > 0) fail(`${addon} must be linked to no library of NVIDIA, got ${linked.join(', ').trim()}`);
 const { name, missing } = gpuOf(addon);
@@ -41,8 +42,6 @@ if (wants('suites') && !jestPassed(addon, rest.length > 0 ? rest : SUITES, { REQ
 if (wants('sanitizers')) {
   const usual = '/usr/local/cuda/bin/compute-sanitizer';
   const sanitizer = existsSync(usual) ? usual : 'compute-sanitizer';
-  if (!existsSync(OP_TEST) && !ran('cmake', ['--build', CUDA_BUILD, '--target', 'op_test', '--parallel']))
-    fail('op_test cannot be built');
   for (const tool of ['memcheck', 'synccheck'])
     if (!ran(sanitizer, ['--tool', tool, '--error-exitcode', '9', OP_TEST])) failed.push(tool);
 }

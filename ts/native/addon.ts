@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { NativeError } from '../error';
@@ -143,13 +143,19 @@ function packageRoot(): string {
   return folder;
 }
 
-/** Where the addon is looked for, in this order; HRM_ADDON names a file to use instead. */
+/** Files by the time they were written, the last first; those that do not exist at the end. */
+export function newestFirst(files: readonly string[]): string[] {
+  const time = (file: string): number => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  return [...files].sort((a, b) => time(b) - time(a));
+}
+
+/** Where the addon is looked for, in this order: of what was built here, the newest. HRM_ADDON names a file to use instead. */
 export function addonCandidates(): string[] {
   if (process.env['HRM_ADDON']) return [path.resolve(process.env['HRM_ADDON'])];
   const root = packageRoot();
   return [
     path.join(root, 'prebuilds', `${process.platform}-${process.arch}`, 'hrm.node'),
-    path.join(root, 'build', 'Release', 'hrm.node'),
+    ...newestFirst(['build', 'build-cuda'].map((folder) => path.join(root, folder, 'Release', 'hrm.node'))),
     path.join(root, 'build-gyp', 'Release', 'hrm.node'),
   ];
 }
