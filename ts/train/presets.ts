@@ -226,6 +226,16 @@ const presets: Record<string, Preset> = {
     about: 'direct prediction, no recurrence: 8 layers once, on Sudoku-Extreme 1k, batch 768',
     values: { ...sudokuExtreme, model: directModel },
   },
+  'trm-4x4': {
+    about: 'TRM (two shared layers) on generated 4x4 Sudokus: a CPU will do',
+    values: {
+      ...sudoku4x4,
+      model: {
+        ...sudoku4x4.model,
+        ...{ hLayers: 2, lLayers: 2, sharedLevels: true, gradSteps: 2, haltLoss: 'halt', puzzleEmbLen: 2 },
+      },
+    },
+  },
   'direct-4x4': {
     about: 'direct prediction with 8 layers on generated 4x4 Sudokus',
     values: {
