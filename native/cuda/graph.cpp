@@ -53,7 +53,8 @@ void Recording::begin_run() {
 }
 
 CapturedGraph::~CapturedGraph() {
-  stream_.activate();
+  // Unchecked: a destructor must not throw, and after an error that sticks every call fails.
+  cudaSetDevice(stream_.index());
   // A run on its way goes on: the runtime frees the nodes after it.
   cudaGraphExecDestroy(exec_);
 }
@@ -98,6 +99,10 @@ std::unique_ptr<Graph> Stream::end_capture() {
   cudaGraphExec_t exec = nullptr;
   const cudaError_t status = cudaGraphInstantiate(&exec, recorded, 0);
   cudaGraphDestroy(recorded);
+  if (status == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    fail(Code::kOutOfMemory, "capture: no memory for the graph itself, with ", memory_->live(), " bytes live");
+  }
   HRM_CUDA("capture", status);
   memory_->keep_blocks(false);
   return std::make_unique<CapturedGraph>(*this, exec, std::move(recording_));
