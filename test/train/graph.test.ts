@@ -3,8 +3,9 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, it } from '@jest/globals';
-import type { Device } from '../../ts/index';
+import { capture, type Device, initialCarry, mul } from '../../ts/index';
 import { ShapeError } from '../../ts/error';
+import { actStep } from '../../ts/hrm/act';
 import type { ModelSettings } from '../../ts/hrm/config';
 import type { Hrm } from '../../ts/hrm/model';
 import { full, tensor } from '../../ts/tensor/create';
@@ -155,6 +156,25 @@ eachDevice('graphs in training', (device) => {
       expect(metrics(eager)).toBe(metrics(whole));
       expect(metrics(whole)).toContain('eval');
     });
+  });
+
+  it.each(['float32', 'bfloat16'] as const)('of a forward pass by hand follow the weights in %s', (forwardDtype) => {
+    const hrm = undecided({ ...model, forwardDtype }, device);
+    const rows = [0, 1].map((i) => ({
+      inputs: Int32Array.from(set.puzzle(i), (digit) => digit + 1),
+      puzzleIdentifier: 0,
+    }));
+    const start = initialCarry(hrm, unlabelledBatch(rows, hrm));
+    const forward = (): Tensor => noGrad(() => actStep(hrm, start, start.current, { training: false }).outputs.logits);
+    const captured = capture(forward);
+    const [name, weight] = [...hrm.stateDict()].find(([key]) => key.startsWith('L_level'))!;
+    for (const factor of [1, 1, 0.5, 2]) {
+      noGrad(() => copy_(weight, mul(weight, factor)));
+      const got = captured().dataSync();
+      expect([name, got]).toEqual([name, forward().dataSync()]);
+    }
+    captured.dispose();
+    hrm.dispose();
   });
 
   it('refuse a batch of another shape, and go on', () => {

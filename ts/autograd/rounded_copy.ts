@@ -1,13 +1,28 @@
 import { addon } from '../native/boundary';
-import { isRecording } from '../tensor/capture';
+import { isRecording, recordingNumber } from '../tensor/capture';
 import { dtypeCode } from '../tensor/dtype';
 import { nativeCall } from '../tensor/invoke';
 import { Tensor } from '../tensor/tensor';
 
+/** Whether whoever launches what is being recorded rounds copies again before each launch. */
+let areKept = false;
+
+/** Runs `fn`, which may be recorded, for a caller that calls `refresh` of all copies before each launch. */
+export function withKeptCopies<R>(fn: () => R): R {
+  const before = areKept;
+  areKept = true;
+  try {
+    return fn();
+  } finally {
+    areKept = before;
+  }
+}
+
 /**
  * A bfloat16 copy of a float32 leaf, rounded to nearest even, that ops read in the leaf's place. Gradients arrive at the
  * leaf, in float32. The copy follows the leaf: after a write to the leaf it is rounded again before its next use, unless
- * whoever wrote the leaf has written the copy too (`written`).
+ * whoever wrote the leaf has written the copy too (`written`). A graph asks no versions: rounding is part of it, unless
+ * somebody sees to the copies before each launch (`withKeptCopies`).
  */
 export class RoundedCopy {
   readonly leaf: Tensor;
@@ -15,6 +30,8 @@ export class RoundedCopy {
   /** The memory of the leaf, and the version of it, that the copy was made of. */
   #id = -1;
   #version = -1;
+  /** The recording that rounds it. */
+  #recording = 0;
 
   constructor(leaf: Tensor) {
     this.leaf = leaf;
@@ -29,7 +46,10 @@ export class RoundedCopy {
   /** Rounds the leaf again where it was written since. */
   refresh(): void {
     const { id } = Tensor.handleOf(this.leaf, 'RoundedCopy', 'the leaf');
-    if (this.#id !== id || this.#version !== addon().version(id)) this.#round();
+    const recording = areKept ? 0 : recordingNumber();
+    const isUnrecorded = recording !== 0 && recording !== this.#recording;
+    if (isUnrecorded || this.#id !== id || this.#version !== addon().version(id)) this.#round();
+    if (isUnrecorded) this.#recording = recording;
   }
 
   /** Says that the leaf and its copy have been written together. */

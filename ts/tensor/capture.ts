@@ -29,10 +29,16 @@ export interface Captured<R> {
 /** Whether a captured function runs; they cannot run in each other. */
 let running = false;
 let recording = false;
+let nRecordings = 0;
 
 /** Whether work is being recorded: what is asked for now has not run when its JavaScript has. */
 export function isRecording(): boolean {
   return recording;
+}
+
+/** Which recording is going on, from 1; 0 outside of any. */
+export function recordingNumber(): number {
+  return recording ? nRecordings : 0;
 }
 
 /** The accelerators that work was asked of since `before`. */
@@ -102,6 +108,7 @@ class Recorder<R> {
       addon().beginCapture(device);
     });
     recording = true;
+    nRecordings++;
     try {
       const before = addon().opCalls();
       const run = tidyApart('capture', this.#fn);

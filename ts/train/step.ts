@@ -1,4 +1,5 @@
 /** One optimizer step: a segment forward, its loss, backward and both updates; nothing of it is read on the host. */
+import { withKeptCopies } from '../autograd/rounded_copy';
 import { backward } from '../autograd/tape';
 import type { Batch } from '../data/sampler';
 import { types } from 'node:util';
@@ -116,7 +117,7 @@ export class TrainStep {
 
   #capture(): Captured<StepResult> {
     const { device } = this.model;
-    return capture(() => this.#step(), { device: this.options.graph === false ? 'cpu' : device });
+    return capture(() => withKeptCopies(() => this.#step()), { device: this.options.graph === false ? 'cpu' : device });
   }
 
   /** What the last step left to the next. */
