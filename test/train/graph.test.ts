@@ -169,7 +169,8 @@ eachDevice('graphs in training', (device) => {
     const captured = capture(forward);
     const [name, weight] = [...hrm.stateDict()].find(([key]) => key.startsWith('L_level'))!;
     for (const factor of [1, 1, 0.5, 2]) {
-      noGrad(() => copy_(weight, mul(weight, factor)));
+      // The second call records with copies that are up to date.
+      if (factor !== 1) noGrad(() => copy_(weight, mul(weight, factor)));
       const got = captured().dataSync();
       expect([name, got]).toEqual([name, forward().dataSync()]);
     }
