@@ -17,7 +17,7 @@ import { buildPage, PAGE_OUT, PAGE_SOURCES } from './page.mjs';
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 process.chdir(root);
 const require = createRequire(import.meta.url);
-const cudaFlag = /^--cuda(?:=([0-9a-z-]+(?:,[0-9a-z-]+)*))?$/;
+const cudaFlag = /^--cuda(?:=((?:native|\d+[af]?(?:-real|-virtual)?)(?:,\d+[af]?(?:-real|-virtual)?)*))?$/;
 const cuda = process.argv
   .slice(2)
   .map((flag) => cudaFlag.exec(flag))

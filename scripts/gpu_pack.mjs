@@ -18,7 +18,7 @@ const out = path.join('build', 'gpu');
 const folder = path.join(out, 'hrm-gpu');
 const archive = `${folder}.tar.xz`;
 
-const unknown = process.argv.slice(2).filter((flag) => !/^--arch=[0-9a-z]+$/.test(flag));
+const unknown = process.argv.slice(2).filter((flag) => !/^--arch=\d+[af]?$/.test(flag));
 if (unknown.length > 0) {
   console.error(`gpu:pack: unknown argument ${unknown[0]}; known: --arch=ARCH`);
   process.exit(2);

@@ -43,6 +43,9 @@ describe('hrm', () => {
       ['solve', 'runs/x'],
       'hrm: solve: a puzzle or --file must be given, and not both, as in hrm solve runs/x --file puzzles.txt\n',
     ],
+    [['eval', 'runs/x', '--states'], 'hrm: --states: a value must follow, got none\n'],
+    [['doctor', '--json=maybe'], 'hrm: --json: must be given alone, or as true or false, got "maybe"\n'],
+    [['solve'], 'hrm: the command needs 1 arguments, got 0; with --help it says which\n'],
     [['train', '--config', '/dev/zero'], 'hrm: --config /dev/zero: must be a regular file\n'],
   ])('refuses %j with exit code 2 and one line', async (args, message) => {
     const { exitCode, stdout, stderr } = await runCli(args);

@@ -231,6 +231,11 @@ eachDevice('capture', (device) => {
       expect(() => within()).toThrow(/cannot run inside another/);
       expect(numbers(inner())).toEqual([2]);
     }
+    const plain = capture(() => mul(x, 3), { device: 'cpu' });
+    const around = capture(() => (isRecorded ? 0 : numbers(plain())), { device: 'cpu' });
+    expect(around()).toEqual(isRecorded ? 0 : [3]);
+    const itself = capture((): unknown => itself(), { device: 'cpu' });
+    expect(() => itself()).toThrow(/must not call itself/);
     expect(() => capture(() => Promise.resolve(1))()).toThrow(ArgumentError);
     expect(() => capture(3 as never)).toThrow(ArgumentError);
     expect(() => capture(() => 1, { device: 'gpu' as never })).toThrow(ArgumentError);

@@ -131,6 +131,26 @@ describe('evaluate', () => {
     expect(await peak(40)).toBeLessThan(few * 1.1);
   });
 
+  it('ends when it is told to between the segments of a batch, and keeps nothing', async () => {
+    const model = tinyModel();
+    await evaluate(model, dataset);
+    const before = memory().tensors;
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(), 50);
+    // One batch of minutes.
+    const running = evaluate(model, dataset, { segments: 65536, signal: controller.signal });
+    await expect(running).rejects.toThrow(/abort/);
+    expect(memory().tensors).toBeLessThanOrEqual(before);
+  });
+
+  it.each([
+    [{ segments: 65537 }, /evaluate: segments must be an integer in \[1, 65536\], got 65537/],
+    [{ segments: 0 }, /segments must be an integer in \[1, 65536\], got 0/],
+    [{ batchSize: 2 ** 20 + 1 }, /evaluate: batchSize must be an integer in \[1, 1048576\], got 1048577/],
+  ])('refuses %j', async (options, message) => {
+    await expect(evaluate(tinyModel(), dataset, options)).rejects.toThrow(message);
+  });
+
   it('ends when it is told to', async () => {
     await expect(evaluate(tinyModel(), dataset, { batchSize: 1, signal: AbortSignal.abort() })).rejects.toThrow(
       /abort/,

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, it } from '@jest/globals';
-import { capture, type Device, initialCarry, mul } from '../../ts/index';
+import { AdamATan2, backward, capture, type Device, initialCarry, mul, sum } from '../../ts/index';
 import { ShapeError } from '../../ts/error';
 import { actStep } from '../../ts/hrm/act';
 import type { ModelSettings } from '../../ts/hrm/config';
@@ -175,6 +175,27 @@ eachDevice('graphs in training', (device) => {
       expect([name, got]).toEqual([name, forward().dataSync()]);
     }
     captured.dispose();
+    hrm.dispose();
+  });
+
+  it('draw exploration wherever the default generator is', () => {
+    const hrm = undecided({ ...model, haltExplorationProb: 1 }, device);
+    const batch = batchTensors(samplerOf(BATCH, 1).next()!, device);
+    const { carry } = noGrad(() => actStep(hrm, initialCarry(hrm, batch), batch, { training: true }));
+    // Every row has a bound of at least 2 segments.
+    expect([carry.halted.device, ...carry.halted.dataSync()]).toEqual([hrm.device, 0, 0, 0, 0]);
+    hrm.dispose();
+  });
+
+  it('need an optimizer of the device that the weights are on', () => {
+    const hrm = tinyModel(model);
+    const [name, weight] = hrm.namedParameters()[0]!;
+    const optimizer = new AdamATan2([[name, weight]]);
+    hrm.to(device);
+    backward(sum(mul(weight, weight)));
+    const step = (): void => optimizer.step(tensor(1e-3, { device }), tensor(true, { device }));
+    if (device === 'cpu') step();
+    else expect(step).toThrow(/^AdamATan2.step: .* must be on cpu, where it was when this optimizer was made, got /);
     hrm.dispose();
   });
 

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync, readlinkSync, realpathSync, writeFileSync } from 'node:fs';
+import { readFileSync, readdirSync, readlinkSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { noGrad } from '../../ts/autograd/no_grad';
@@ -244,6 +244,18 @@ describe('train', () => {
       );
       expect(metricsOf(out)).toBe(before);
       expect(readdirSync(checkpoints).sort()).toEqual(['step-00000002', 'step-00000004']);
+    });
+  });
+
+  it('refuses to begin anew over metrics whose checkpoints are gone', async () => {
+    await withDirectory(async (out) => {
+      await run({ out }, { train: { steps: 4, checkpointEverySteps: 2, logEverySteps: 1 } });
+      rmSync(path.join(out, 'checkpoints'), { recursive: true });
+      const before = metricsOf(out);
+      await expect(train({ out, resume: true })).rejects.toThrow(
+        /resume: .* must have a checkpoint, since metrics.jsonl goes to step 4, got none/,
+      );
+      expect(metricsOf(out)).toBe(before);
     });
   });
 

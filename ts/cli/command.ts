@@ -44,6 +44,15 @@ function checkScalars(
   }
 }
 
+// yargs takes `--json=maybe` for false.
+function checkFlags(flags: readonly string[]): void {
+  for (const name of flags) {
+    const text = process.argv.find((word) => word.startsWith(`--${name}=`))?.slice(name.length + 3);
+    if (text !== undefined && text !== 'true' && text !== 'false')
+      throw new ConfigError(`--${name}: must be given alone, or as true or false, got "${text}"`);
+  }
+}
+
 /** The text after a flag; yargs keeps only what it made of it. */
 function givenText(name: string): string | undefined {
   const { argv } = process;
@@ -52,14 +61,14 @@ function givenText(name: string): string | undefined {
 }
 
 interface DeclaredOptions {
-  getOptions: () => { array: string[]; number: string[] };
+  getOptions: () => { array: string[]; number: string[]; boolean: string[] };
 }
 
 export function defineCommand<T>(spec: CommandSpec<T>): Command {
   return {
     register: (parser, exit) => {
       let lists: ReadonlySet<string> = new Set();
-      let numbers: readonly string[] = [];
+      let [numbers, flags]: (readonly string[])[] = [[], []];
       parser.command(
         spec.command,
         spec.describe,
@@ -67,15 +76,18 @@ export function defineCommand<T>(spec: CommandSpec<T>): Command {
           const built = spec.options(base);
           for (const [line, about] of spec.examples) built.example(line, about);
           // yargs gives --train-on as trainOn too.
-          const { array, number } = (built as unknown as DeclaredOptions).getOptions();
-          numbers = number;
+          const { array, number, boolean } = (built as unknown as DeclaredOptions).getOptions();
+          [numbers, flags] = [number, boolean];
+          // Otherwise a number that was forgotten is as one that was not asked for.
+          built.requiresArg(number);
           lists = new Set(
             array.flatMap((name) => [name, name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())]),
           );
           return built;
         },
         async (args: ArgumentsCamelCase<T>) => {
-          checkScalars(args, lists, numbers);
+          checkScalars(args, lists, numbers!);
+          checkFlags(flags!);
           exit(await spec.run(args));
         },
       );

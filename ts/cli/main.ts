@@ -53,6 +53,9 @@ function usageError(message: string | null, parser: Argv): ConfigError {
     const flags = missing.split(', ').map((name) => `--${name}`);
     return new ConfigError(`${flags.join(', ')}: must be given, got nothing; the command with --help shows examples`);
   }
+  const few = /^Not enough non-option arguments: got (\d+), need at least (\d+)$/.exec(message ?? '');
+  if (few !== null)
+    return new ConfigError(`the command needs ${few[2]} arguments, got ${few[1]}; with --help it says which`);
   const bare = /^Not enough arguments following: (.+)$/.exec(message ?? '')?.[1];
   if (bare !== undefined) return new ConfigError(`--${bare}: a value must follow, got none`);
   const meant = /^Did you mean (.+)\?$/.exec(message ?? '')?.[1];
@@ -67,7 +70,9 @@ export async function main(argv: readonly string[]): Promise<number> {
   setFlagsFromString('--no-incremental-marking');
   // A reader that went away (`hrm ... | head`) is no failure of ours.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    process.exit(error.code === 'EPIPE' ? EXIT_OK : EXIT_FAILURE);
+    if (error.code === 'EPIPE') process.exit(EXIT_OK);
+    process.stderr.write(`hrm: standard output cannot be written: ${error.message}\n`);
+    process.exit(EXIT_FAILURE);
   });
   try {
     // yargs is ESM only, and this package is CommonJS.

@@ -1,7 +1,7 @@
 /** `hrm solve`: lets a trained model solve puzzles and shows each segment. */
 import { readFileSync } from 'node:fs';
 import { ArgumentError, ConfigError } from '../error';
-import { readWholeFile } from '../io/files';
+import { onFile, readWholeFile } from '../io/files';
 import type { TaskSolution } from '../train/solve_task';
 import { defineCommand, EXIT_FAILURE, EXIT_OK, interruptible, PROGRAM, takeTurn } from './command';
 import { openModel } from './open_model';
@@ -43,7 +43,10 @@ export const solve = defineCommand({
       throw new ConfigError(`--batch: must be a positive integer, got ${batch}`);
     }
     const text =
-      puzzle ?? (file === '-' ? readFileSync(0, 'utf8') : Buffer.from(readWholeFile('solve', file!)).toString('utf8'));
+      puzzle ??
+      (file === '-'
+        ? onFile('solve', 'standard input', 'read', () => readFileSync(0, 'utf8'))
+        : Buffer.from(readWholeFile('solve', file!)).toString('utf8'));
     return interruptible(async (signal) => {
       const loaded = openModel(checkpoint, { averaged: !raw });
       const view = solveViews[loaded.task ?? 'sudoku'];

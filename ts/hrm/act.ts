@@ -92,8 +92,12 @@ function replaceHalted(model: Hrm, carry: Carry, batch: BatchTensors): Omit<Carr
 /** A random lower bound on the segments of some rows: 2..M with probability haltExplorationProb, else 0. */
 function explorationBound(model: Hrm, batchSize: number, generator: Generator | undefined): Tensor {
   const { haltExplorationProb, haltMaxSteps } = model.config;
-  const bound = randint(2, haltMaxSteps + 1, [batchSize], { generator });
-  return where(lt(rand([batchSize], { generator }), haltExplorationProb), bound, zeros([], { dtype: 'int32' }));
+  // Drawn where the generator's state is; the default one is the CPU's.
+  const [bound, draw] = [
+    randint(2, haltMaxSteps + 1, [batchSize], { generator }),
+    rand([batchSize], { generator }),
+  ].map((drawn) => (drawn.device === model.device ? drawn : drawn.to(model.device))) as [Tensor, Tensor];
+  return where(lt(draw, haltExplorationProb), bound, zeros([], { dtype: 'int32' }));
 }
 
 /** Where the Q head says that a row is done (HRM section 3): a bool for each row. */

@@ -168,7 +168,10 @@ export function loadAddon(): Addon {
       continue;
     }
     try {
-      return createRequire(__filename)(file) as Addon;
+      const loaded = createRequire(__filename)(file) as Partial<Addon> | null;
+      if (typeof loaded?.ops === 'object' && typeof loaded.gpu === 'function' && typeof loaded.info === 'function')
+        return loaded as Addon;
+      tried.push(`${file}: is not the addon of this version`);
     } catch (error) {
       tried.push(`${file}: ${error instanceof Error ? error.message : String(error)}`);
     }
@@ -178,8 +181,12 @@ export function loadAddon(): Addon {
       `hrm-engine: the native addon could not be loaded (${process.platform}-${process.arch}, Node ${process.version}).`,
       'Tried:',
       ...tried.map((line) => `  ${line}`),
-      'What to do: run `npm run build` in the package folder (needs CMake and a C++17 compiler), or `npm run build:gyp`',
-      '(needs Python 3 and a C++17 compiler); `npx hrm doctor` says what is missing.',
+      ...(process.env['HRM_ADDON']
+        ? ['What to do: HRM_ADDON names this file and no other is tried; unset it, or name an addon of this version.']
+        : [
+            'What to do: run `npm run build` in the package folder (needs CMake and a C++17 compiler), or `npm run build:gyp`',
+            '(needs Python 3 and a C++17 compiler); `npx hrm doctor` says what is missing.',
+          ]),
     ].join('\n'),
   );
 }

@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 import { noGrad } from '../autograd/no_grad';
 import { RoundedCopy } from '../autograd/rounded_copy';
-import { ArgumentError } from '../error';
+import { ArgumentError, DeviceError } from '../error';
 import { addOp } from '../ops/arithmetic';
 import { cast } from '../ops/cast';
 import { adamAtan2_ } from '../ops/optimizers';
@@ -71,6 +71,12 @@ export class AdamATan2 {
     const copied = withGradient.filter(hasCopy);
     const used = [...copied, ...withGradient.filter((i) => !hasCopy(i))];
     const copies = copied.map((i) => requireCopy(this.#copies.get(parameters[i]!)));
+    const moved = used.find((i) => this.#m[i]!.device !== parameters[i]!.device);
+    if (moved !== undefined)
+      throw new DeviceError(
+        `AdamATan2.step: ${this.#parameters[moved]![0]} must be on ${this.#m[moved]!.device}, where it was when this optimizer ` +
+          `was made, got ${parameters[moved]!.device}; make the optimizer after model.to()`,
+      );
     const pick = (list: readonly Tensor[]): Tensor[] => used.map((i) => list[i]!);
     noGrad(() => {
       tidy(() => {

@@ -71,7 +71,7 @@ export function isInstance<T>(value: unknown, type: abstract new (...args: never
 /** A safe integer in [min, max]; without bounds any. */
 export function requireInteger(op: string, name: string, value: unknown, min = -Infinity, max = Infinity): number {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= min && value <= max) return value;
-  const range = min === -Infinity && max === Infinity ? '' : ` in [${min}, ${max}]`;
+  const range = min === -Infinity && max === Infinity ? '' : ` in [${min}, ${Math.min(max, Number.MAX_SAFE_INTEGER)}]`;
   throw new ArgumentError(`${op}: ${name} must be an integer${range}, got ${describe(value)}`);
 }
 

@@ -62,6 +62,9 @@ class Recorder<R> {
   readonly #fn: () => R;
   #device: DeviceCode | undefined;
   #isWarm = false;
+  #isRunning = false;
+  /** Made for the CPU: as good inside another as what it was made of. */
+  readonly #isNeverRecorded: boolean;
   #isDisposed = false;
   #graph: GraphId | undefined;
   #result: R | undefined;
@@ -71,11 +74,12 @@ class Recorder<R> {
   constructor(fn: () => R, device: DeviceCode | undefined) {
     this.#fn = fn;
     this.#device = device;
+    this.#isNeverRecorded = device === 0;
   }
 
   call(): R {
     if (this.#isDisposed) throw new DisposedError('capture: the captured function has been disposed');
-    if (running)
+    if (running && !this.#isNeverRecorded)
       throw new DeviceError(
         'capture: a captured function cannot run inside another; call the function that it was made of',
       );
@@ -86,11 +90,14 @@ class Recorder<R> {
       });
       return this.#result as R;
     }
-    running = true;
+    if (this.#isRunning) throw new ArgumentError('capture: a captured function must not call itself');
+    const outer = running;
+    running = this.#isRunning = true;
     try {
       return this.#isWarm && this.#device !== 0 ? this.#record(this.#device!) : this.#runEagerly();
     } finally {
-      running = false;
+      running = outer;
+      this.#isRunning = false;
     }
   }
 
@@ -144,7 +151,9 @@ class Recorder<R> {
 
   dispose(): void {
     if (this.#isDisposed) return;
-    if (running) throw new ArgumentError('capture: dispose() must not be called inside a captured function');
+    // A graph cannot go while another is recorded; what has none can.
+    if (this.#isRunning || (running && this.#graph !== undefined))
+      throw new ArgumentError('capture: dispose() must not be called inside a captured function');
     this.#isDisposed = true;
     this.#result = undefined;
     for (const tensor of this.#made) tensor.dispose();

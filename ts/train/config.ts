@@ -51,7 +51,7 @@ const trainSchema = z.strictObject({
   device: z
     .custom<Device>(
       (value) => typeof value === 'string' && /^(cpu|(cuda|simt)(:\d{1,2})?)$/.test(value),
-      'cpu, cuda or cuda:<index>',
+      'must be cpu, cuda or cuda:<index>',
     )
     .default('cpu'),
   /** Whether steps and segments on an accelerator run as captured graphs. Results do not depend on it. */

@@ -2,7 +2,6 @@
 import { noGrad } from '../autograd/no_grad';
 import type { PuzzleDataset } from '../data/dataset';
 import { fixedSubset, testBatches, type Batch } from '../data/sampler';
-import { ArgumentError } from '../error';
 import { type BatchTensors, type Carry, initialCarry, type StepOutputs } from '../hrm/act';
 import { drawInitialStates } from '../hrm/initial_states';
 import { actLoss, IGNORE_LABEL, METRIC_NAMES } from '../hrm/loss';
@@ -16,8 +15,8 @@ import { argmax } from '../ops/softmax';
 import { requireModel } from '../hrm/arguments';
 import { requireCallback, requireDataset } from '../data/check';
 import { readOptions, requireInteger, requireSignal } from '../tensor/arguments';
-import { describe } from '../tensor/dtype';
 import { tidy } from '../tensor/scope';
+import { disposeBatch, ownBatch } from './carry';
 import { type AnsweredRows, scorerFor, type TaskFigures, type TaskScorer } from './scoring';
 import { SegmentRunner } from './segment_runner';
 import { batchSegments, type SegmentsOptions, selectCarry, selectOutputs } from './segments';
@@ -98,6 +97,10 @@ export interface Evaluation extends TaskFigures {
   /** Only with several initial states. */
   readonly vote?: VoteFigures;
 }
+
+/** More takes hours and memory that nobody means to ask for. */
+const MAX_SEGMENTS = 65536;
+const MAX_BATCH_SIZE = 2 ** 20;
 
 class Totals {
   readonly sums = new Float64Array(METRIC_NAMES.length);
@@ -210,24 +213,26 @@ export async function evaluate(model: Hrm, dataset: PuzzleDataset, options: Eval
   requireSignal('evaluate', signal);
   requireCallback('evaluate', 'onBatch', onBatch);
   requireCallback('evaluate', 'onAnswers', onAnswers);
-  if (!Number.isSafeInteger(segments) || segments < 1) {
-    throw new ArgumentError(`evaluate: segments must be a positive integer, got ${describe(segments)}`);
-  }
+  requireInteger('evaluate', 'segments', segments, 1, MAX_SEGMENTS);
+  requireInteger('evaluate', 'batchSize', batchSize, 1, MAX_BATCH_SIZE);
   requireInitialStates('evaluate', initialStates, model);
   requireInteger('evaluate', 'statesSeed', statesSeed, 0);
-  const totals = new Totals(segments, initialStates, scorerFor(requireDataset('evaluate', dataset)), onAnswers);
+  const { sets } = requireDataset('evaluate', dataset);
+  const totals = new Totals(segments, initialStates, scorerFor(dataset), onAnswers);
+  const largest = sets.reduce((most, { nExamples }) => Math.max(most, nExamples), 1);
   const rows = puzzles === null ? undefined : (n: number): Uint32Array => fixedSubset(n, puzzles, subsetSeed);
   const runner = new SegmentRunner(model, graph && !adaptive);
   try {
-    for (const batch of testBatches(dataset, batchSize, rows)) {
-      const run = { segments, adaptive, runner };
-      noGrad(() => {
-        if (initialStates === 1) runOnce(model, batch, run, totals);
-        else runVote(model, batch, { ...run, initialStates, statesSeed }, totals);
-      });
-      onBatch?.(batch.nValid);
+    const turn = async (): Promise<void> => {
       await new Promise((resolve) => setImmediate(resolve));
       signal?.throwIfAborted();
+    };
+    for (const batch of testBatches(dataset, Math.min(batchSize, largest), rows)) {
+      const run = { segments, adaptive, runner };
+      if (initialStates === 1) await runOnce(model, batch, run, totals, turn);
+      else noGrad(() => runVote(model, batch, { ...run, initialStates, statesSeed }, totals));
+      onBatch?.(batch.nValid);
+      await turn();
     }
   } finally {
     runner.dispose();
@@ -250,21 +255,38 @@ export function withoutPadding({
   };
 }
 
+/** The longest that segments run without a turn for others. */
+const TURN_MS = 100;
+
 type Run = Pick<SegmentsOptions, 'segments' | 'adaptive' | 'runner'>;
 
-function runOnce(model: Hrm, batch: Batch, run: Run, totals: Totals): void {
-  tidy(() => {
-    const rows = batchTensors(withoutPadding(batch), model.device);
-    let segment = 0;
-    for (const { carry, outputs, done, rows: left } of batchSegments(model, rows, run)) {
+/** Many segments are many seconds: in between others have a turn, so that the signal can come. */
+async function runOnce(model: Hrm, batch: Batch, run: Run, totals: Totals, turn: () => Promise<void>): Promise<void> {
+  const rows = tidy(() => ownBatch(batchTensors(withoutPadding(batch), model.device), model.device));
+  const walk = batchSegments(model, rows, run);
+  const next = (segment: number): boolean =>
+    noGrad(() =>
       tidy(() => {
+        const { value, done: isOver } = walk.next();
+        if (isOver === true) return false;
+        const { carry, outputs, done, rows: left } = value;
         if (!run.adaptive) totals.exactBySegment[segment]! += countExact(carry, outputs);
         if (done.length === left.length) totals.add(model, carry, outputs);
         else if (done.length > 0) totals.add(model, selectCarry(carry, done), selectOutputs(outputs, done));
-      });
-      segment++;
+        return true;
+      }),
+    );
+  try {
+    let turned = performance.now();
+    for (let segment = 0; next(segment); segment++) {
+      if (performance.now() - turned < TURN_MS) continue;
+      await turn();
+      turned = performance.now();
     }
-  });
+  } finally {
+    walk.return();
+    disposeBatch(rows);
+  }
 }
 
 function runVote(

@@ -2,7 +2,6 @@
  * Compares this engine with stored outputs and gradients of the reference implementation, tensor by tensor: `hrm parity`.
  * The folder holds `ref.safetensors` and `ref.json`; docs/parity.md says what each tensor is and where the bounds come from.
  */
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import type { Device } from '../native/device';
@@ -15,6 +14,7 @@ import { actStep, type BatchTensors, type Carry, initialCarry, type StepOutputs 
 import { modelConfigFromReference } from '../hrm/config';
 import { actLoss, METRIC_NAMES, type MetricName } from '../hrm/loss';
 import { Hrm } from '../hrm/model';
+import { readWholeFile } from '../io/files';
 import { parseSafetensors } from '../io/safetensors';
 import { parseJson } from '../io/strict_json';
 import { mul } from '../ops/arithmetic';
@@ -68,10 +68,10 @@ class Reference {
   constructor(folder: string) {
     const jsonFile = path.join(folder, 'ref.json');
     const tensorFile = path.join(folder, 'ref.safetensors');
-    const parsed = referenceSchema.safeParse(parseJson(readFileSync(jsonFile), jsonFile));
+    const parsed = referenceSchema.safeParse(parseJson(readWholeFile('parity', jsonFile), jsonFile));
     if (!parsed.success) throw new FormatError(`${jsonFile}: ${z.prettifyError(parsed.error)}`);
     this.json = parsed.data;
-    this.#tensors = parseSafetensors(readFileSync(tensorFile), tensorFile).tensors;
+    this.#tensors = parseSafetensors(readWholeFile('parity', tensorFile), tensorFile).tensors;
     this.#where = tensorFile;
   }
   get(name: string): Tensor {

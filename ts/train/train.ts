@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { requireCallback } from '../data/check';
-import { ConfigError, FormatError } from '../error';
+import { ConfigError, FileError, FormatError } from '../error';
 import type { Hrm } from '../hrm/model';
 import { type Checkpoint, CheckpointStore } from '../io/checkpoint_store';
 import { requirePath } from '../io/arguments';
@@ -14,6 +14,7 @@ import { checkLayer, type ConfigLayer, type ConfigValues, parseConfig, serialize
 import type { RunConfig } from './config';
 import { deserializeConfig } from './config_file';
 import { CHECKPOINTS_DIR } from './load_model';
+import { METRICS_FILE } from './metrics';
 import { presetLayer } from './presets';
 import { checkResumable, type ConfigChange } from './resume';
 import { openRunData, type RunData } from './run_data';
@@ -129,9 +130,21 @@ function resolveRun(options: TrainOptions): ResolvedRun {
     throw new FormatError(`resume: ${out} has no good checkpoint; ${rejected.map(({ reason }) => reason).join('; ')}`);
   }
   const saved = checkpoint === null ? startedConfig(out) : checkpointConfig(checkpoint);
+  if (checkpoint === null) requireNoLostCheckpoint(out, saved);
   const base = preset === undefined ? [checkLayer('the saved run', JSON.parse(serializeConfig(saved)))] : [];
   const config = parseConfig([...base, ...given]);
   return { config, resume: { from: checkpoint }, rejected, changes: checkResumable(saved, config) };
+}
+
+/** Beginning anew writes over the metrics; those of steps that had a checkpoint are worth more than that. */
+function requireNoLostCheckpoint(out: string, { train: { checkpointEverySteps } }: RunConfig): void {
+  const file = path.join(out, METRICS_FILE);
+  const last = existsSync(file) ? /"step":(\d+)[^\n]*\n[^\n]*$/.exec(readFileSync(file, 'utf8'))?.[1] : undefined;
+  if (last === undefined || checkpointEverySteps === null || Number(last) <= checkpointEverySteps) return;
+  throw new FileError(
+    `resume: ${out} must have a checkpoint, since ${METRICS_FILE} goes to step ${last}, got none; ` +
+      'bring its checkpoints back, or train anew in another directory',
+  );
 }
 
 /** The configuration of a run that was killed before its first checkpoint. */
