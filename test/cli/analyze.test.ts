@@ -53,7 +53,7 @@ describe('hrm analyze', () => {
 
   it.each([
     [['analyze'], 2, 'hrm analyze: a command must be given'],
-    [['analyze', 'residuals', '/nowhere/at/all'], 1, 'must be a checkpoint or the directory of a run'],
+    [['analyze', 'residuals', '/nowhere/at/all'], 1, 'no such directory; hrm train makes a run'],
     [['analyze', 'residuals', '/nowhere', '--set', 'train.seed=3'], 2, 'must set a key of data'],
     [['analyze', 'halting', '/nowhere', '--puzzels', '3'], 2, 'did you mean --puzzles?'],
   ])('refuses %j', async (args, code, message) => {

@@ -3,7 +3,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { cliProcess, runCli } from '../support/run_cli';
-import { tinyArguments, withDirectory } from '../support/tiny_run';
+import { train } from '../../ts/train/train';
+import { tinyArguments, tinyRun, withDirectory } from '../support/tiny_run';
 
 const small = { 'train.steps': 6, 'eval.everySteps': 5 };
 const trainArguments = (changes: Record<string, string | number> = {}): string[] => [
@@ -73,6 +74,22 @@ describe('hrm train, eval and solve', () => {
     });
   });
 
+  it.each(['eval', 'solve', 'view'])('says at once that there is no such device: %s', async (command) => {
+    await withDirectory(async (root) => {
+      const out = path.join(root, 'run');
+      await train({ preset: 'demo-4x4', config: tinyRun, out });
+      const puzzle = command === 'solve' ? ['1...|..2.|.3..|...4'] : [];
+      for (const [device, message] of [
+        ['cuda:63', /^hrm: \w+: no device cuda:63: /],
+        ['gpu', /^hrm: \w+: device must be 'cpu', 'cuda' or 'cuda:<index>', got "gpu"/],
+      ] as const) {
+        const { exitCode, stdout, stderr } = await runCli([command, out, ...puzzle, '--device', device]);
+        expect(stderr).toMatch(message);
+        expect([exitCode, stdout]).toEqual([1, '']);
+      }
+    });
+  });
+
   it('finishes the step and saves on Ctrl-C, exits with 130, and resumes', async () => {
     await withDirectory(async (dir) => {
       const out = path.join(dir, 'run');
@@ -89,7 +106,7 @@ describe('hrm train, eval and solve', () => {
         if (stderr.includes('step 6/') && !stderr.includes('interrupted')) child.kill('SIGINT');
       });
       const exitCode = await new Promise((resolve) => child.on('close', resolve));
-      expect(stderr).toMatch(/saved step \d+ in .*; hrm train --resume .* goes on/);
+      expect(stderr).toMatch(/saved step \d+ in .*; (npx )?hrm train --resume .* goes on/);
       expect(exitCode).toBe(130);
       const saved = Number(/saved step (\d+)/.exec(stderr)![1]);
       expect(existsSync(path.join(out, 'checkpoints'))).toBe(true);
@@ -124,7 +141,7 @@ describe('hrm train, eval and solve', () => {
     [['demo', '--minutes', '1e9'], 2, '--minutes: must be a number in (0, 1440], got 1000000000'],
     [['train', '--config', '/dev/null'], 2, 'hrm: --config /dev/null: '],
     [['train', '--resume', '/nowhere/at/all'], 2, '/nowhere/at/all must hold a run'],
-    [['eval', '/nowhere/at/all'], 1, 'must be a checkpoint or the directory of a run'],
+    [['eval', '/nowhere/at/all'], 1, 'no such directory; hrm train makes a run'],
     [['eval', '/nowhere/at/all', '--set', 'train.seed=3'], 2, '--set train.seed=3: must set a key of data'],
     [['solve', '/nowhere/at/all'], 2, 'solve: a puzzle or --file must be given'],
   ])('refuses %j', async (args, code, message) => {

@@ -22,7 +22,7 @@ describe('hrm view', () => {
   });
 
   it.each([
-    [['view'], 2, 'Not enough non-option arguments'],
+    [['view'], 2, 'the command needs'],
     [['view', '/nowhere/at/all', '--no-open'], 1, 'view: /nowhere/at/all must be the directory of a run'],
     [['view', '.', '--port', '70000'], 2, '--port: must be an integer from 0 to 65535, got 70000'],
     [['view', '.', '--port', 'x'], 2, '--port: must be a number, got "x"'],

@@ -178,6 +178,25 @@ eachDevice('graphs in training', (device) => {
     hrm.dispose();
   });
 
+  it('are of a model that was loaded onto the device', async () => {
+    await withDirectory(async (out) => {
+      await train({
+        preset: 'demo-4x4',
+        config: {
+          ...tinyRun,
+          eval: { everySteps: null, finalPuzzles: 0 },
+          train: { ...tinyRun.train, stopAtExactAccuracy: null },
+        },
+        out,
+      });
+      const [here, there] = [loadModel(out), loadModel(out, { device })];
+      expect([here, there].map((loaded) => loaded.model.device)).toEqual(['cpu', tensor(0, { device }).device]);
+      const solved = [here, there].map(({ model: hrm }) => solve(hrm, set.puzzle(0), { segments: 2 }));
+      expect(solved[1]!.answer).toEqual(solved[0]!.answer);
+      for (const { model: hrm } of [here, there]) hrm.dispose();
+    });
+  });
+
   it('draw exploration wherever the default generator is', () => {
     const hrm = undecided({ ...model, haltExplorationProb: 1 }, device);
     const batch = batchTensors(samplerOf(BATCH, 1).next()!, device);

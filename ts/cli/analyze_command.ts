@@ -108,7 +108,7 @@ export function defineAnalysis<T extends CommonArguments, R>(spec: AnalysisSpec<
       interruptible(async (signal) => {
         const { run: checkpoint, split, raw, set, out, json } = args as unknown as CommonArguments;
         const files = out === undefined ? undefined : outputFiles(out, what);
-        const opened = await openSplit(`analyze ${what}`, { checkpoint, split, raw, set }, signal);
+        const opened = await openSplit(`analyze ${what}`, { checkpoint, split, raw, device: 'cpu', set }, signal);
         const { path: source, step, isAveraged } = opened.loaded;
         const result = await spec.analyse(opened, args, signal);
         const report = `${JSON.stringify({ analysis: what, checkpoint: source, step, isAveraged, split, result })}\n`;

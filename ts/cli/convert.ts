@@ -60,7 +60,7 @@ interface Written {
 }
 
 function runToFile(source: string, averaged: boolean, { out, dtype, prefix }: Written): void {
-  const { model, step, isAveraged, path } = openModel(source, { averaged });
+  const { model, step, isAveraged, path } = openModel(source, { averaged, device: 'cpu' });
   saveOfficial(model, out, { dtype: dtype ?? 'float32', prefix: prefix ?? '' });
   process.stdout.write(
     `wrote ${out}: ${path}, step ${step}${isAveraged ? ', averaged weights' : ''}; ${modelText(model.config)}\n`,

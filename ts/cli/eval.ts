@@ -8,6 +8,7 @@ import { arcNamesOf, evaluateArc, requireTrainedPuzzles } from '../train/arc';
 import { evaluate, type EvaluateOptions, type Evaluation } from '../train/evaluate';
 import { defineCommand, EXIT_OK, interruptible } from './command';
 import { requireInitialStates } from '../train/vote';
+import { deviceOption } from './open_model';
 import { openSplit } from './open_split';
 import { evaluationText, fallbackText, percent, rateText } from './run_report';
 
@@ -97,7 +98,7 @@ export const evalCommand = defineCommand({
     ['$0 eval runs/arc --submission submission.json', 'ARC: votes over the augmentations, answers to a file'],
   ],
   options: (parser) =>
-    parser
+    deviceOption(parser)
       .positional('checkpoint', {
         type: 'string',
         demandOption: true,
@@ -129,12 +130,25 @@ export const evalCommand = defineCommand({
       })
       .option('json', { type: 'boolean', default: false, describe: 'Print JSON' }),
   run: async (given) => {
-    const { checkpoint, split, puzzles, segments, batch, adaptive, states, statesSeed, raw, set, submission, json } =
-      given;
+    const {
+      checkpoint,
+      split,
+      puzzles,
+      segments,
+      batch,
+      adaptive,
+      states,
+      statesSeed,
+      raw,
+      device,
+      set,
+      submission,
+      json,
+    } = given;
     if (submission !== undefined) requireSubmission(submission);
     requireInitialStates('--states', states);
     return await interruptible(async (signal) => {
-      const { loaded, data, dataset } = await openSplit('eval', { checkpoint, split, raw, set }, signal);
+      const { loaded, data, dataset } = await openSplit('eval', { checkpoint, split, raw, device, set }, signal);
       const { model } = loaded;
       requireInitialStates('--states', states, model);
       const options = {

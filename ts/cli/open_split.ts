@@ -14,6 +14,8 @@ export interface SplitChoice {
   readonly split: 'test' | 'valid';
   /** The trained weights instead of the averaged. */
   readonly raw: boolean;
+  /** Where the model is to work. */
+  readonly device: string;
   /** `data.key=value` */
   readonly set: readonly string[];
 }
@@ -39,11 +41,11 @@ function withData(config: RunConfig, assignments: readonly string[]): RunConfig 
  */
 export async function openSplit(
   command: string,
-  { checkpoint, split, raw, set }: SplitChoice,
+  { checkpoint, split, raw, device, set }: SplitChoice,
   signal: AbortSignal,
 ): Promise<{ loaded: LoadedModel; data: RunData; dataset: PuzzleDataset }> {
   requireDataOnly(set);
-  const loaded = openModel(checkpoint, { averaged: !raw });
+  const loaded = openModel(checkpoint, { averaged: !raw, device });
   const data = await openRunData(withData(loaded.config, set), {
     // The puzzles that it was trained with were proved then.
     ...(set.length === 0 ? { unique: false } : {}),
@@ -51,5 +53,12 @@ export async function openSplit(
   });
   const dataset = data[split];
   if (dataset === undefined) throw new ConfigError(`${command}: --split ${split}: the run's data has no such split`);
+  const { seqLen, vocabSize } = loaded.model.config;
+  const { metadata } = dataset;
+  if (metadata.seqLen !== seqLen || metadata.vocabSize > vocabSize)
+    throw new ConfigError(
+      `${command}: the data must have puzzles of ${seqLen} cells and at most ${vocabSize} tokens, as the model, ` +
+        `got ${metadata.seqLen} and ${metadata.vocabSize}`,
+    );
   return { loaded, data, dataset };
 }

@@ -4,7 +4,7 @@ import { ArgumentError, ConfigError } from '../error';
 import { onFile, readWholeFile } from '../io/files';
 import type { TaskSolution } from '../train/solve_task';
 import { defineCommand, EXIT_FAILURE, EXIT_OK, interruptible, PROGRAM, takeTurn } from './command';
-import { openModel } from './open_model';
+import { deviceOption, openModel } from './open_model';
 import { rateText } from './run_report';
 import { solveViews } from './solve_view';
 
@@ -18,7 +18,7 @@ export const solve = defineCommand({
     ['$0 solve runs/small --file puzzles.txt --adaptive', 'each stops where the model would; fast for many'],
   ],
   options: (parser) =>
-    parser
+    deviceOption(parser)
       .positional('checkpoint', {
         type: 'string',
         demandOption: true,
@@ -33,7 +33,7 @@ export const solve = defineCommand({
       .option('batch', { type: 'number', default: 256, describe: 'Puzzles at a time' })
       .option('raw', { type: 'boolean', default: false, describe: 'The trained weights instead of the averaged' })
       .option('json', { type: 'boolean', default: false, describe: 'Print JSON, one line a puzzle' }),
-  run: ({ checkpoint, puzzle, file, segments, adaptive, states, statesSeed, batch, raw, json }) => {
+  run: ({ checkpoint, puzzle, file, segments, adaptive, states, statesSeed, batch, raw, device, json }) => {
     if ((puzzle === undefined) === (file === undefined)) {
       throw new ConfigError(
         `solve: a puzzle or --file must be given, and not both, as in ${PROGRAM} solve ${checkpoint} --file puzzles.txt`,
@@ -48,7 +48,7 @@ export const solve = defineCommand({
         ? onFile('solve', 'standard input', 'read', () => readFileSync(0, 'utf8'))
         : Buffer.from(readWholeFile('solve', file!)).toString('utf8'));
     return interruptible(async (signal) => {
-      const loaded = openModel(checkpoint, { averaged: !raw });
+      const loaded = openModel(checkpoint, { averaged: !raw, device });
       const view = solveViews[loaded.task ?? 'sudoku'];
       const options = { adaptive, initialStates: states, statesSeed, ...(segments === undefined ? {} : { segments }) };
       const puzzles = view.puzzles(loaded, text, puzzle === undefined ? `--file ${file}` : 'solve');

@@ -2,8 +2,10 @@
 import { spawn } from 'node:child_process';
 import path from 'node:path';
 import { ConfigError } from '../error';
+import type { Device } from '../native/device';
 import { startViewer } from '../viz/server';
 import { defineCommand, EXIT_OK, interruptible } from './command';
+import { deviceOption } from './open_model';
 import { packageRoot } from './package_info';
 
 /** Opens an address in the person's browser; where there is none, the printed address is all. */
@@ -27,7 +29,7 @@ export const view = defineCommand({
     ['$0 view runs/demo --port 8080 --no-open', 'a fixed address, for ssh -L 8080:127.0.0.1:8080'],
   ],
   options: (parser) =>
-    parser
+    deviceOption(parser)
       .positional('run', {
         type: 'string',
         demandOption: true,
@@ -35,12 +37,15 @@ export const view = defineCommand({
       })
       .option('port', { type: 'number', default: 0, describe: 'Port on 127.0.0.1; 0 is any that is free' })
       .option('open', { type: 'boolean', default: true, describe: 'Open the browser; --no-open only prints where' }),
-  run: ({ run, port, open }) => {
+  run: ({ run, port, open, device }) => {
     if (!Number.isInteger(port) || port < 0 || port > 65535) {
       throw new ConfigError(`--port: must be an integer from 0 to 65535, got ${port}`);
     }
     return interruptible(async (signal) => {
-      const viewer = await startViewer({ dir: run, port, pageDir: path.join(packageRoot(), 'dist', 'viewer') });
+      const viewer = await startViewer({
+        ...{ dir: run, port, device: device as Device },
+        pageDir: path.join(packageRoot(), 'dist', 'viewer'),
+      });
       process.stdout.write(`${viewer.url}  shows ${run}; Ctrl-C ends it\n`);
       if (open) openBrowser(viewer.url);
       await new Promise<void>((resolve) => {

@@ -5,6 +5,7 @@ import { geometryOf, type Geometry } from '../data/sudoku/geometry';
 import { FileError, FormatError } from '../error';
 import { modelConfig, type ModelConfig, type ModelSettings } from '../hrm/config';
 import { Hrm } from '../hrm/model';
+import { type Device, deviceCode } from '../native/device';
 import { type Checkpoint, CheckpointStore, verifyCheckpoint } from '../io/checkpoint_store';
 import { parseJson } from '../io/strict_json';
 import { Generator } from '../ops/random';
@@ -59,10 +60,15 @@ function findCheckpoint(directory: string): { checkpoint: Checkpoint; rejected: 
 /**
  * Loads a trained model, with its averaged weights where the run kept them.
  * @param directory a run's directory (its newest checkpoint) or a checkpoint
- * @throws FileError, FormatError
+ * @param options averaged: default true; device: where its weights are to be, default 'cpu', whatever it was trained on
+ * @throws FileError, FormatError; DeviceError where there is no such device
  */
-export function loadModel(directory: string, options: { readonly averaged?: boolean } = {}): LoadedModel {
-  const { averaged } = readOptions('loadModel', options, ['averaged']);
+export function loadModel(
+  directory: string,
+  options: { readonly averaged?: boolean; readonly device?: Device } = {},
+): LoadedModel {
+  const { averaged, device = 'cpu' } = readOptions('loadModel', options, ['averaged', 'device']);
+  deviceCode(device, 'loadModel');
   const { checkpoint, rejected } = findCheckpoint(requirePath('loadModel', 'directory', directory));
   const config = checkpointConfig(checkpoint);
   const model = new Hrm(modelConfigOf(checkpoint), new Generator(0));
@@ -74,6 +80,7 @@ export function loadModel(directory: string, options: { readonly averaged?: bool
     if (isAveraged) for (const [name, weight] of read(EMA_FILE)) weights.set(name, weight);
     model.loadStateDict(weights);
   });
+  model.to(device);
   const { data } = config;
   const task = kindOf(data).task ?? taskOfShape(model.config);
   const geometry = 'boxRows' in data ? geometryOf(data.boxRows, data.boxCols) : undefined;

@@ -1,4 +1,5 @@
 /** The thread that holds the model: jobs wait in line, one runs, and a thread that dies is replaced with the next job. */
+import type { Device } from '../native/device';
 import path from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { type FromWorker, JobError, type JobMessage, type JobName, type Jobs } from './jobs';
@@ -29,8 +30,14 @@ export class ModelHost {
   #nextId = 1;
   #isClosed = false;
 
-  /** @param dir the run's directory, or a checkpoint's */
-  constructor(private readonly dir: string) {}
+  /**
+   * @param dir the run's directory, or a checkpoint's
+   * @param device where the model works
+   */
+  constructor(
+    private readonly dir: string,
+    private readonly device: Device,
+  ) {}
 
   /** Jobs before one that would come now. */
   get ahead(): number {
@@ -79,7 +86,9 @@ export class ModelHost {
   }
 
   #startWorker(): Worker {
-    const worker = new Worker(path.join(__dirname, 'model_worker.js'), { workerData: { dir: this.dir } });
+    const worker = new Worker(path.join(__dirname, 'model_worker.js'), {
+      workerData: { dir: this.dir, device: this.device },
+    });
     worker.on('message', (message: FromWorker) => this.#onMessage(message));
     worker.on('error', (error: unknown) => this.#onEnd(worker, error instanceof Error ? error.message : String(error)));
     worker.on('exit', (code) => this.#onEnd(worker, `it ended with code ${code}`));

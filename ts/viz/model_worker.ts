@@ -1,6 +1,7 @@
 /** The thread that holds the model and the puzzles of the test split; `ModelHost` gives it one job at a time. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { ArgumentError, FormatError, HrmError } from '../error';
+import type { Device } from '../native/device';
 import { countParameters } from '../hrm/config';
 import { loadModel, type LoadedModel } from '../train/load_model';
 import { runSegments } from '../train/segments';
@@ -11,7 +12,7 @@ import { answerProblems, puzzleProblems, taskOf } from './task';
 
 const MAX_SEGMENTS = 1024;
 
-const { dir } = workerData as { readonly dir: string };
+const { dir, device } = workerData as { readonly dir: string; readonly device: Device };
 const port = parentPort!;
 let loaded: LoadedModel | undefined;
 let puzzles: Promise<TestPuzzles> | undefined;
@@ -56,7 +57,7 @@ function infoOf({ model, config, step, path, isAveraged }: LoadedModel): ModelIn
 
 function load(): ModelState {
   try {
-    const next = loadModel(dir);
+    const next = loadModel(dir, { device });
     loaded?.model.dispose();
     loaded = next;
     return { ok: true, model: infoOf(next) };

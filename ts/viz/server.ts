@@ -5,6 +5,7 @@ import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { ArgumentError, FileError, HrmError } from '../error';
+import { type Device, deviceCode } from '../native/device';
 import { requireInteger, requirePath } from '../io/arguments';
 import { CheckpointStore } from '../io/checkpoint_store';
 import { CHECKPOINTS_DIR } from '../train/load_model';
@@ -24,6 +25,8 @@ export interface ViewerOptions {
   readonly pageDir: string;
   /** 0 = any that is free. */
   readonly port: number;
+  /** Where the model works; default 'cpu'. */
+  readonly device?: Device;
   /** Longest time a request may take to arrive. */
   readonly requestTimeoutMs?: number;
 }
@@ -90,8 +93,8 @@ class RunServer {
   port = 0;
 
   constructor(private readonly options: ViewerOptions) {
-    const { dir, pageDir } = options;
-    this.#host = new ModelHost(dir);
+    const { dir, pageDir, device = 'cpu' } = options;
+    this.#host = new ModelHost(dir, device);
     this.#tail = new MetricsTail(path.join(dir, METRICS_FILE));
     this.#store = new CheckpointStore(path.join(dir, CHECKPOINTS_DIR));
     const files = [...loadAssets(pageDir)].map(([url, asset]): [string, ViewerRoute] => [
@@ -241,6 +244,7 @@ function listen(server: Server, port: number): Promise<void> {
 export async function startViewer(options: ViewerOptions): Promise<Viewer> {
   const dir = requirePath('view', 'dir', options.dir);
   const port = requireInteger('view', 'port', options.port, 0, 65535);
+  deviceCode(options.device ?? 'cpu', 'view');
   if (!existsSync(dir) || !statSync(dir).isDirectory()) {
     throw new FileError(`view: ${dir} must be the directory of a run; hrm train makes one`);
   }
