@@ -1,26 +1,46 @@
 import { describe, expect, it } from '@jest/globals';
-import { parseConfig, type RunConfig } from '../../ts/train/config';
+import { type Geometry, geometryOf } from '../../ts/data/sudoku/geometry';
+import { loadModel } from '../../ts/train/load_model';
+import type { TaskName } from '../../ts/train/tasks';
+import { train } from '../../ts/train/train';
+import type { Task } from '../../ts/viz/protocol';
 import { answerProblems, puzzleProblems, taskOf } from '../../ts/viz/task';
+import { tinyRun, withDirectory } from '../support/tiny_run';
 
-const dataOf = (data: Record<string, unknown>): RunConfig['data'] =>
-  parseConfig([{ source: 'test', values: { data, train: { steps: 1 } } }]).data;
-const npy = dataOf({ kind: 'npy', dir: 'x' });
 const texts = (problems: { text: string }[]): string[] => problems.map(({ text }) => text);
 
 describe('taskOf', () => {
+  const of = (config: { seqLen: number; vocabSize: number }, task?: TaskName, geometry?: Geometry): Task =>
+    taskOf({ model: { config }, task, geometry });
   it('takes the boxes from the data where they say', () => {
-    const data = dataOf({ kind: 'sudokuGenerated', boxRows: 2, boxCols: 3 });
-    expect(taskOf(data, { seqLen: 36, vocabSize: 8 })).toEqual({ kind: 'sudoku', boxRows: 2, boxCols: 3 });
+    expect(of({ seqLen: 36, vocabSize: 8 }, 'sudoku', geometryOf(3, 2))).toEqual({
+      ...{ kind: 'sudoku', boxRows: 3, boxCols: 2 },
+    });
   });
   it.each([
-    [81, 11, { kind: 'sudoku', boxRows: 3, boxCols: 3 }],
-    [16, 6, { kind: 'sudoku', boxRows: 2, boxCols: 2 }],
-    [900, 6, { kind: 'maze', rows: 30, cols: 30 }],
-    [100, 6, { kind: 'maze', rows: 10, cols: 10 }],
-    [900, 12, { kind: 'arc', side: 30 }],
-    [7, 5, { kind: 'tokens', seqLen: 7, vocabSize: 5 }],
-  ])('knows %d tokens of %d by their number', (seqLen, vocabSize, task) => {
-    expect(taskOf(npy, { seqLen, vocabSize })).toEqual(task);
+    ['sudoku', 81, 11, { kind: 'sudoku', boxRows: 3, boxCols: 3 }],
+    ['sudoku', 16, 6, { kind: 'sudoku', boxRows: 2, boxCols: 2 }],
+    // The sizes of a Sudoku; the data say otherwise.
+    ['maze', 16, 6, { kind: 'maze', rows: 4, cols: 4 }],
+    ['maze', 900, 6, { kind: 'maze', rows: 30, cols: 30 }],
+    [undefined, 900, 12, { kind: 'arc', side: 30 }],
+    [undefined, 7, 5, { kind: 'tokens', seqLen: 7, vocabSize: 5 }],
+  ] as const)('is that of the model, %s, with its %d tokens of %d', (task, seqLen, vocabSize, expected) => {
+    expect(of({ seqLen, vocabSize }, task)).toEqual(expected);
+  });
+  it('is that of hrm solve: a small maze is a maze', async () => {
+    await withDirectory(async (dir) => {
+      const config = {
+        ...{ model: tinyRun.model, optim: tinyRun.optim },
+        data: { kind: 'mazeGenerated', size: 4, minPath: 3, trainPuzzles: 8, validPuzzles: 2, testPuzzles: 2 },
+        train: { steps: 1, batchSize: 1, tensorboard: false },
+        eval: { everySteps: null, finalPuzzles: 0 },
+      };
+      (await train({ config, out: dir })).model.dispose();
+      const loaded = loadModel(dir);
+      expect([loaded.task, taskOf(loaded)]).toEqual(['maze', { kind: 'maze', rows: 4, cols: 4 }]);
+      loaded.model.dispose();
+    });
   });
 });
 

@@ -35,13 +35,14 @@ function failureOf(error: unknown): Failure {
   return { code: 'INTERNAL', message: error instanceof Error ? error.message : String(error) };
 }
 
-function infoOf({ model, config, step, path, isAveraged }: LoadedModel): ModelInfo {
+function infoOf(from: LoadedModel): ModelInfo {
+  const { model, config, step, path, isAveraged } = from;
   const { seqLen, vocabSize, numPuzzleIdentifiers, haltMaxSteps, hidden } = model.config;
   return {
     step,
     isAveraged,
     checkpoint: path,
-    task: taskOf(config.data, model.config),
+    task: taskOf(from),
     seqLen,
     vocabSize,
     numPuzzleIdentifiers,
@@ -106,9 +107,10 @@ function requireFitting({ tokens, puzzleIdentifier, segments }: SolveRequest): L
 }
 
 async function solve(id: number, request: SolveRequest): Promise<null> {
-  const { model, config, step } = requireFitting(request);
+  const current = requireFitting(request);
+  const { model, step } = current;
   const { tokens, puzzleIdentifier, segments } = request;
-  const task = taskOf(config.data, model.config);
+  const task = taskOf(current);
   const say = (event: SolveEvent): void => send({ id, type: 'event', event });
   const started = performance.now();
   say({ type: 'start', step, problems: puzzleProblems(task, tokens) });

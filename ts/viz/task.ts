@@ -1,31 +1,28 @@
 /** What a model's tokens mean, and which rules an answer breaks. */
+import { VOCAB_SIZE as ARC_VOCAB_SIZE } from '../data/arc/canvas';
 import { geometryOf, geometryOfCells, type Geometry } from '../data/sudoku/geometry';
 import { checkAnswer, describeViolation, findConflicts } from '../data/sudoku/rules';
 import { readTokens } from '../data/sudoku/source';
-import type { RunConfig } from '../train/config';
+import type { ModelConfig } from '../hrm/config';
+import type { LoadedModel } from '../train/load_model';
 import { arcProblems } from './arc';
 import { mazeProblems, mazePuzzleProblems } from './maze';
 import type { Problem, Task } from './protocol';
 
-/** Vocabulary of a maze: padding and the characters `# SGo`. */
-const MAZE_VOCAB = 6;
-/** Vocabulary of ARC: padding, end, ten colours. */
-const ARC_VOCAB = 12;
-
-/** The task of a run: from its data where they say so, otherwise from the sizes of the model. */
-export function taskOf(
-  data: RunConfig['data'],
-  { seqLen, vocabSize }: { readonly seqLen: number; readonly vocabSize: number },
-): Task {
-  if ('boxRows' in data) return { kind: 'sudoku', boxRows: data.boxRows, boxCols: data.boxCols };
-  const geometry = geometryOfCells(seqLen);
-  // A 4x4 Sudoku has the vocabulary of a maze; nobody trains on 4x4 mazes.
-  if (geometry !== undefined && vocabSize === geometry.size + 2) {
+/** The task of a loaded model, with its sizes; ARC, which `hrm solve` has no view of, goes by the sizes alone. */
+export function taskOf({
+  model,
+  task,
+  geometry = geometryOfCells(model.config.seqLen),
+}: Pick<LoadedModel, 'task' | 'geometry'> & {
+  readonly model: { readonly config: Pick<ModelConfig, 'seqLen' | 'vocabSize'> };
+}): Task {
+  const { seqLen, vocabSize } = model.config;
+  if (task === 'sudoku' && geometry !== undefined)
     return { kind: 'sudoku', boxRows: geometry.boxRows, boxCols: geometry.boxCols };
-  }
   const side = Math.sqrt(seqLen);
-  if (Number.isInteger(side) && vocabSize === MAZE_VOCAB) return { kind: 'maze', rows: side, cols: side };
-  if (Number.isInteger(side) && vocabSize === ARC_VOCAB) return { kind: 'arc', side };
+  if (task === 'maze') return { kind: 'maze', rows: side, cols: side };
+  if (Number.isInteger(side) && vocabSize === ARC_VOCAB_SIZE) return { kind: 'arc', side };
   return { kind: 'tokens', seqLen, vocabSize };
 }
 
