@@ -27,6 +27,8 @@ const info: NativeInfo = {
   defaultMemoryLimitBytes: 2 ** 33,
 };
 
+const USABLE = { name: 'cuda', count: 1, missing: null };
+
 const healthy: Facts = {
   package: { name: 'hrm-engine', version: '1.0.0', root: '/hrm', isClone: true },
   node: { version: '22.1.0', required: '>=20.19', napi: '9', modules: '127' },
@@ -61,10 +63,13 @@ describe('diagnose', () => {
     expect(renderReport(limited, [])).toMatch(/threads +2 by default: .*a quota of 2.5 CPUs; the quota decides/);
     const cublasLt = { file: 'libcublasLt.so.13', version: '13.0.1', missing: '' };
     const gpu = { driver: '580', devices: ['H100'], smiError: null };
-    const withCuda = { ...info, cuda: { runtimeVersion: '13.0', cublasLt } };
+    const withCuda = { ...info, gpu: USABLE, cuda: { runtimeVersion: '13.0', cublasLt } };
     const accelerated = { ...healthy, gpu, addon: { ...healthy.addon, info: withCuda } };
     expect(diagnose(accelerated)).toEqual([]);
-    expect(renderReport(accelerated, [])).toMatch(/addon has CUDA 13.0, finds libcublasLt.so.13 13.0.1;/);
+    // nvidia-smi is not what decides.
+    expect(diagnose({ ...accelerated, gpu: { driver: null, devices: [], smiError: null } })).toEqual([]);
+    expect(diagnose({ ...accelerated, gpu: { driver: null, devices: [], smiError: 'mismatch' } })).toEqual([]);
+    expect(renderReport(accelerated, [])).toMatch(/addon has CUDA 13.0, can use 1, finds libcublasLt.so.13 13.0.1;/);
   });
 
   const noAddon = { ...healthy.addon, status: 'missing' as const, info: null, path: null, tried: ['/hrm/x.node'] };
@@ -107,7 +112,7 @@ describe('diagnose', () => {
       { gpu: { driver: '580', devices: ['H100'], smiError: null } },
       'note gpu',
       /without CUDA/,
-      /install the CUDA toolkit; then npm run build -- --cuda/,
+      /install the CUDA toolkit; then npm run build -- --cuda$/,
     ],
     [
       'a GPU without cuBLASLt',
@@ -115,12 +120,33 @@ describe('diagnose', () => {
         gpu: { driver: '580', devices: ['H100'], smiError: null },
         addon: {
           ...healthy.addon,
-          info: { ...info, cuda: { runtimeVersion: '13.0', cublasLt: { file: '', version: '', missing: 'tried x' } } },
+          info: {
+            ...info,
+            gpu: USABLE,
+            cuda: { runtimeVersion: '13.0', cublasLt: { file: '', version: '', missing: 'tried x' } },
+          },
         },
       },
       'note gpu',
       /not found \(tried x\)/,
       /HRM_CUBLASLT/,
+    ],
+    [
+      'a driver that is too old for the addon',
+      {
+        gpu: { driver: '470', devices: ['H100'], smiError: null },
+        addon: {
+          ...healthy.addon,
+          info: {
+            ...info,
+            gpu: { name: 'cuda', count: 0, missing: 'driver too old' },
+            cuda: { runtimeVersion: '13.0', cublasLt: { file: 'x', version: '13', missing: '' } },
+          },
+        },
+      },
+      'warning gpu',
+      /the addon cannot use it, .*: driver too old$/,
+      /install a driver for CUDA 13.0/,
     ],
     [
       'a broken driver',
@@ -192,6 +218,11 @@ describe('probes', () => {
     expect(crash).toMatchObject({ status: 'broken', error: 'killed by SIGSEGV' });
     const other = await probeAddon([script('exports.info = () => ({ isa: 3 });')]);
     expect(other).toMatchObject({ status: 'broken', error: expect.stringContaining('another build') });
+    const gpu = { name: 'cuda', count: 0, missing: 'no driver' };
+    const asked = await probeAddon([
+      script(`exports.info = () => (${JSON.stringify(info)}); exports.gpu = () => (${JSON.stringify(gpu)});`),
+    ]);
+    expect(asked.info?.gpu).toEqual(gpu);
     const good = await probeAddon([script(`exports.info = () => (${JSON.stringify(info)});`)]);
     expect(good).toMatchObject({ status: 'loaded', info });
   });

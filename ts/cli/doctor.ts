@@ -20,7 +20,9 @@ function describeGpu({ gpu, tools, addon }: Facts): string {
   const devices = gpu.devices.length > 0 ? gpu.devices.join('; ') : 'none';
   const cuda = addon.info?.cuda;
   const library = cuda?.cublasLt.file ? `${cuda.cublasLt.file} ${cuda.cublasLt.version}` : 'no cuBLASLt';
-  const built = cuda ? `CUDA ${cuda.runtimeVersion}, finds ${library}` : 'no CUDA';
+  const { count = 0, missing = null } = addon.info?.gpu ?? {};
+  const usable = count > 0 ? `can use ${count}` : `can use none (${missing ?? 'it does not say why'})`;
+  const built = cuda ? `CUDA ${cuda.runtimeVersion}, ${usable}, finds ${library}` : 'no CUDA';
   return `${devices}; driver ${gpu.driver ?? 'none'}; addon has ${built}; nvcc ${tool(tools.nvcc)}`;
 }
 

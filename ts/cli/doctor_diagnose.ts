@@ -92,28 +92,33 @@ function cpuFindings({ addon, cpu, threads, system }: Facts): Finding[] {
   return findings;
 }
 
+/** What the addon can use decides; nvidia-smi, which may not be there, only says what there might be. */
 function gpuFindings({ addon, gpu, tools }: Facts): Finding[] {
-  if (gpu.devices.length === 0) {
-    if (gpu.smiError !== null) {
-      const fix = 'install the driver that matches the GPU, or restart after a driver update';
-      return [{ level: 'warning', about: 'gpu', message: `nvidia-smi fails: ${gpu.smiError}`, fix }];
-    }
-    return [
-      { level: 'note', about: 'gpu', message: 'no NVIDIA GPU or driver found; everything runs on the CPU', fix: null },
-    ];
-  }
-  if (addon.info?.cuda) {
-    const { file, missing } = addon.info.cuda.cublasLt;
+  const cuda = addon.info?.cuda;
+  if (cuda && (addon.info?.gpu?.count ?? 0) > 0) {
+    const { file, missing } = cuda.cublasLt;
     if (file !== '') return [];
     const message = `matrix products run on this engine's kernels alone: cuBLASLt was not found (${missing})`;
     const fix = 'install libcublas for CUDA 12 or 13, or name libcublasLt in HRM_CUBLASLT';
     return [{ level: 'note', about: 'gpu', message, fix }];
   }
+  if (gpu.smiError !== null) {
+    const fix = 'install the driver that matches the GPU, or restart after a driver update';
+    return [{ level: 'warning', about: 'gpu', message: `nvidia-smi fails: ${gpu.smiError}`, fix }];
+  }
+  if (gpu.devices.length === 0 && gpu.driver === null) {
+    const message = 'no NVIDIA GPU or driver found; everything runs on the CPU';
+    return [{ level: 'note', about: 'gpu', message, fix: null }];
+  }
+  if (cuda) {
+    const reason = addon.info?.gpu?.missing ?? 'the addon does not say why';
+    const message = `there is a GPU, but the addon cannot use it, and everything runs on the CPU: ${reason}`;
+    const fix = `install a driver for CUDA ${cuda.runtimeVersion} or newer, and look at CUDA_VISIBLE_DEVICES`;
+    return [{ level: 'warning', about: 'gpu', message, fix }];
+  }
   const message = 'there is a GPU, but the addon is built without CUDA';
   const toolkit = tools.nvcc === null ? 'install the CUDA toolkit; then ' : '';
-  return [
-    { level: 'note', about: 'gpu', message, fix: `${toolkit}npm run build -- --cuda, where this version has it` },
-  ];
+  return [{ level: 'note', about: 'gpu', message, fix: `${toolkit}npm run build -- --cuda` }];
 }
 
 /** Findings, worst first. */

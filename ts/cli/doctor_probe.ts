@@ -25,6 +25,8 @@ export const nativeInfoSchema = z.looseObject({
   physicalMemoryBytes: z.number(),
   /** Bytes the allocator hands out before it refuses, unless setMemoryLimit says otherwise. */
   defaultMemoryLimitBytes: z.number(),
+  /** Its `gpu()`: the kind of accelerator it is built for, how many it can use, and why none; absent in an older build. */
+  gpu: z.looseObject({ name: z.string().nullable(), count: z.number(), missing: z.string().nullable() }).nullish(),
   /** Its `cuda()`: null or absent in a build without. */
   cuda: z
     .looseObject({
@@ -117,7 +119,7 @@ export async function probeAddon(tried = addonCandidates()): Promise<Facts['addo
   const found = tried.find((file) => existsSync(file));
   if (found === undefined) return { status: 'missing', path: null, tried, error: null, info: null };
   const script =
-    'const a = require(process.argv[1]); process.stdout.write(JSON.stringify({ ...a.info(), cuda: a.cuda?.() }))';
+    'const a = require(process.argv[1]); process.stdout.write(JSON.stringify({ ...a.info(), gpu: a.gpu?.(), cuda: a.cuda?.() }))';
   const { ok, stdout, error } = await execute(process.execPath, ['-e', script, found], ADDON_TIMEOUT_MS);
   const broken = (reason: string): Facts['addon'] => ({
     status: 'broken',
