@@ -1,14 +1,13 @@
 /** One row of the GPU's yardstick, ours: builds its case, warms up, samples. bench/peers/torch_peer/measure.py is the peer's. */
-import { noGrad } from '../../ts/autograd/no_grad';
-import { actStep, initialCarry } from '../../ts/hrm/act';
+import { carryFrom } from '../../ts/hrm/initial_states';
 import { Hrm } from '../../ts/hrm/model';
 import type { Device } from '../../ts/native/device';
 import { memory, resetPeakMemory, synchronize, trimMemory } from '../../ts/native/runtime';
 import { Generator } from '../../ts/ops/random';
 import { tidy } from '../../ts/tensor/scope';
-import type { Tensor } from '../../ts/tensor/tensor';
 import { parseConfig } from '../../ts/train/config';
 import { presetLayer } from '../../ts/train/presets';
+import { SegmentRunner } from '../../ts/train/segment_runner';
 import { runSegments } from '../../ts/train/segments';
 import { batchTensors, TrainStep } from '../../ts/train/step';
 import { forwardFlops, stepFlops } from '../workload';
@@ -73,22 +72,22 @@ function trainingStep(item: Case, device: Device): Subject {
   };
 }
 
-/** One evaluation segment; the carry stays, so that every run does the same. */
+/** One segment of evaluation as `evaluate` runs it: a graph; each goes on from the last, with the same work. */
 function evaluationSegment(item: Case, device: Device): Subject {
   const model = new Hrm(item.config, new Generator(0)).to(device);
-  const batch = batchTensors(batchOf(item), device);
-  const carry = noGrad(() => tidy(() => actStep(model, initialCarry(model, batch), batch, { training: false }).carry));
+  const runner = new SegmentRunner(model);
+  tidy(() => {
+    const batch = batchTensors(batchOf(item), device);
+    runner.start(carryFrom(model, batch, { zH: model.hInit, zL: model.lInit }));
+  });
   return {
     run() {
-      noGrad(() => {
-        tidy(() => {
-          actStep(model, carry, batch, { training: false });
-        });
+      tidy(() => {
+        runner.next();
       });
     },
     dispose() {
-      const { zH, zL, steps, halted } = carry;
-      for (const tensor of [zH, zL, steps, halted, ...(Object.values(batch) as Tensor[])]) tensor.dispose();
+      runner.dispose();
       model.dispose();
     },
   };
