@@ -11,7 +11,7 @@ import { reshape, transpose } from '../ops/reshape';
 import { narrow } from '../ops/slice';
 import { ShapeError } from '../error';
 import { requireInteger } from '../tensor/arguments';
-import { zeros } from '../tensor/create';
+import { toDevice, zeros } from '../tensor/create';
 import { keep, tidy } from '../tensor/scope';
 import type { Tensor } from '../tensor/tensor';
 import { ANALYSIS_OPTIONS, type AnalysisOptions, eachBatch, readAnalysis, requireSegments } from './puzzles';
@@ -73,7 +73,8 @@ class CovarianceSums {
   /** @param x [..., width]; every vector is a sample */
   add(x: Tensor): void {
     tidy(() => {
-      const rows = reshape(cast(x, 'float64'), [-1, this.width]);
+      // float64 lives on the CPU.
+      const rows = reshape(cast(toDevice(x, 'cpu', 'participationRatio'), 'float64'), [-1, this.width]);
       this.#origin ??= keep(mean(rows, 0));
       const centred = sub(rows, this.#origin);
       add_(this.#sum, sum(centred, 0));
@@ -202,7 +203,7 @@ export async function stateDimensions(
   const seed = requireInteger(op, 'untrainedSeed', given.untrainedSeed ?? 0, 0);
   const trained = await ratiosOf(checked.model, checked.dataset, segments, given);
   using generator = new Generator(seed);
-  const fresh = new Hrm(config, generator);
+  const fresh = new Hrm(config, generator).to(checked.model.device);
   try {
     const untrained = await ratiosOf(fresh, checked.dataset, segments, given);
     return {

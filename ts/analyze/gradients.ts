@@ -7,7 +7,7 @@ import { actStep, type Carry } from '../hrm/act';
 import { modelConfig, type ModelConfig } from '../hrm/config';
 import { actLoss } from '../hrm/loss';
 import { Hrm } from '../hrm/model';
-import { memory, resetPeakMemory } from '../native/runtime';
+import { memory, resetPeakMemory, synchronize } from '../native/runtime';
 import { noGrad } from '../autograd/no_grad';
 import { div } from '../ops/arithmetic';
 import { Generator } from '../ops/random';
@@ -54,7 +54,7 @@ export interface GradientRow extends GradientAgreement {
   readonly ms: number;
   /** Half the distance between the quartiles over the rounds, relative to the median. */
   readonly spread: number;
-  /** The most bytes of tensors and scratch that lived at once beyond those before the step. */
+  /** The most bytes of tensors and scratch that lived at once, on the model's device, beyond those before the step. */
   readonly peakBytes: number;
 }
 
@@ -105,7 +105,7 @@ function variantOf(model: Hrm, changes: Pick<ModelConfig, 'hCycles' | 'lCycles' 
   // Exploration only draws when to halt, which a single segment has no use for.
   const variant = new Hrm(modelConfig({ ...model.config, ...changes, haltExplorationProb: 0 }), generator);
   variant.loadStateDict(model.stateDict());
-  return variant;
+  return variant.to(model.device);
 }
 
 /** The carry that enters a segment, and the rows that it is about. The caller disposes them. */
@@ -123,7 +123,7 @@ function carryInto(model: Hrm, dataset: PuzzleDataset, puzzles: number, subsetSe
       const batchSize = start.rows.inputs.shape[0]!;
       return {
         ...states,
-        steps: full([batchSize], segment - 1, { dtype: 'int32' }),
+        steps: full([batchSize], segment - 1, { dtype: 'int32', device: model.device }),
         halted: zeros([batchSize], { dtype: 'bool', device: model.device }),
         current: start.rows,
       };
@@ -205,6 +205,7 @@ async function compareDepths(
   depths: readonly GradSteps[],
   { dataset, puzzles, subsetSeed, segment, rounds, signal }: Checked,
 ): Promise<{ depths: Depth[]; batchSize: number }> {
+  const { device } = model;
   const contestants: Depth[] = [];
   let carry: Carry | undefined;
   try {
@@ -218,12 +219,14 @@ async function compareDepths(
     }
     for (let round = 0; round < rounds; ++round) {
       for (const depth of contestants) {
-        const before = memory().liveBytes;
-        resetPeakMemory();
+        synchronize(device);
+        const before = memory(device).liveBytes;
+        resetPeakMemory(device);
         const start = performance.now();
         trainingGradient(depth.model, carry!);
+        synchronize(device);
         depth.times.push(performance.now() - start);
-        depth.peakBytes = Math.max(depth.peakBytes, memory().peakBytes - before);
+        depth.peakBytes = Math.max(depth.peakBytes, memory(device).peakBytes - before);
         depth.model.zeroGrad();
         await takeTurn(signal);
       }
