@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { rootDir } from './source_files.mjs';
 
-export const SUITES = ['ops/', 'hrm/', 'optim/', 'tensor/capture', 'train/device', 'train/graph'].map(
+export const SUITES = ['ops/', 'hrm/', 'optim/', 'tensor/capture', 'train/device', 'train/graph', 'analyze/device'].map(
   (name) => `dist-test/test/${name}`,
 );
 

@@ -11,11 +11,12 @@ import { writeFileAtomic } from '../io/atomic_file';
 import { makeDirectory } from '../io/files';
 import type { LoadedModel } from '../train/load_model';
 import { type Command, defineCommand, EXIT_OK, interruptible } from './command';
+import { deviceOption } from './open_model';
 import { openSplit } from './open_split';
 import { fallbackText, percent } from './run_report';
 
 function commonOptions(parser: Argv) {
-  return parser
+  return deviceOption(parser)
     .positional('run', {
       type: 'string',
       demandOption: true,
@@ -106,9 +107,9 @@ export function defineAnalysis<T extends CommonArguments, R>(spec: AnalysisSpec<
     options: (parser) => spec.options(commonOptions(parser)),
     run: (args) =>
       interruptible(async (signal) => {
-        const { run: checkpoint, split, raw, set, out, json } = args as unknown as CommonArguments;
+        const { run: checkpoint, split, raw, device, set, out, json } = args as unknown as CommonArguments;
         const files = out === undefined ? undefined : outputFiles(out, what);
-        const opened = await openSplit(`analyze ${what}`, { checkpoint, split, raw, device: 'cpu', set }, signal);
+        const opened = await openSplit(`analyze ${what}`, { checkpoint, split, raw, device, set }, signal);
         const { path: source, step, isAveraged } = opened.loaded;
         const result = await spec.analyse(opened, args, signal);
         const report = `${JSON.stringify({ analysis: what, checkpoint: source, step, isAveraged, split, result })}\n`;
