@@ -15,7 +15,10 @@ public:
   void free(void *block, size_t n_bytes) override { stream_.memory().release(block, n_bytes); }
 #if defined(HRM_SIMT)
   // Part of the graph: every run begins with memory that holds no numbers.
-  void hand_out(void *block, size_t n_bytes) override { cudaMemsetAsync(block, 0xff, n_bytes, stream_.stream()); }
+  void hand_out(void *block, size_t n_bytes) override {
+    cudaSetDevice(stream_.index());
+    cudaMemsetAsync(block, 0xff, n_bytes, stream_.stream());
+  }
 #endif
 
 private:
@@ -53,7 +56,8 @@ void Recording::begin_run() {
 }
 
 CapturedGraph::~CapturedGraph() {
-  stream_.activate();
+  // Not activate(): on a device that has failed this fails too, and throwing here would end the process.
+  cudaSetDevice(stream_.index());
   // A run on its way goes on: the runtime frees the nodes after it.
   cudaGraphExecDestroy(exec_);
 }

@@ -45,7 +45,10 @@ public:
   }
 #if defined(HRM_SIMT)
   // NaN, or large integers: a result that a kernel forgot to write is no number.
-  void hand_out(void *block, size_t n_bytes) override { cudaMemsetAsync(block, 0xff, n_bytes, stream_); }
+  void hand_out(void *block, size_t n_bytes) override {
+    cudaSetDevice(index_);
+    cudaMemsetAsync(block, 0xff, n_bytes, stream_);
+  }
 #endif
 
 private:
