@@ -63,10 +63,10 @@ void Products::multiply(const char *op, const Product &product, const void *a, c
   auto found = choices_.find(product);
   if (found == choices_.end())
     found = choices_.emplace(product, choose(op, product, a, b, own)).first;
-  if (found->second)
-    library_->run(op, stream_.stream(), *found->second, a, b, c, product.accumulate);
-  else
-    own(c, product.accumulate);
+  if (!found->second)
+    return own(c, product.accumulate);
+  stream_.activate();
+  library_->run(op, stream_.stream(), *found->second, a, b, c, product.accumulate);
 }
 
 int Products::n_by_library() const {
