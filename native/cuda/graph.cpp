@@ -88,7 +88,7 @@ void Stream::begin_capture() {
   memory_->trim();
   auto recording = std::make_unique<Recording>(*this);
   // Relaxed: the allocator may ask the system for memory; what else would disturb a capture is refused by the binding.
-  HRM_CUDA("capture", cudaStreamBeginCapture(stream_, cudaStreamCaptureModeRelaxed));
+  HRM_CUDA("capture", cudaStreamBeginCapture(stream(), cudaStreamCaptureModeRelaxed));
   memory_->keep_blocks(true);
   recording_ = std::move(recording);
 }
@@ -98,7 +98,7 @@ std::unique_ptr<Graph> Stream::end_capture() {
     fail(Code::kDevice, "capture: no capture has begun");
   activate();
   cudaGraph_t recorded = nullptr;
-  HRM_CUDA("capture", cudaStreamEndCapture(stream_, &recorded));
+  HRM_CUDA("capture", cudaStreamEndCapture(stream(), &recorded));
   cudaGraphExec_t exec = nullptr;
   const cudaError_t status = cudaGraphInstantiate(&exec, recorded, 0);
   cudaGraphDestroy(recorded);
@@ -113,7 +113,7 @@ void Stream::abort_capture() {
   // Fails where end_capture has ended it already, or where it is invalid: it is over in any case.
   cudaGraph_t recorded = nullptr;
   cudaSetDevice(index_);
-  if (cudaStreamEndCapture(stream_, &recorded) == cudaSuccess && recorded != nullptr)
+  if (cudaStreamEndCapture(stream(), &recorded) == cudaSuccess && recorded != nullptr)
     cudaGraphDestroy(recorded);
   cudaGetLastError();
   memory_->keep_blocks(false);

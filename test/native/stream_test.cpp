@@ -63,6 +63,55 @@ void check_graphs_of_a_failed_device() {
   cudaGetLastError();
 }
 
+// Each call that opening a device takes fails.
+void check_failing_to_open() {
+  const int before = simt::n_live();
+  const std::pair<const char *, int> calls[] = {
+      {"cudaSetDevice", 0},
+      {"cudaStreamCreateWithFlags", 0},
+      {"cudaMemGetInfo", 0},
+      // Of the device and, in the end, of the host, each tried twice.
+      {"cudaMalloc", 0},
+      {"cudaMalloc", 1},
+      // The first spoils new memory, seen or not.
+      {"cudaMemsetAsync", 1},
+  };
+  for (const auto &[call, n_before] : calls) {
+    simt::fail_call(call, cudaErrorMemoryAllocation, n_before, 2);
+    const Thrown thrown = thrown_by([] { open_gpu(0); });
+    expect(thrown.code == Code::kOutOfMemory, std::string("no memory in ") + call + ": " + thrown.message);
+    expect(simt::n_live() == before, "leaves nothing behind");
+  }
+  simt::fail_call("", cudaSuccess);
+  Subject s;
+  const Tensor t = s.one();
+  s.stream.fill(t, 3);
+  expect(s.read(t) == 3, "the device can be opened then");
+}
+
+void check_failing_copies() {
+  Subject s;
+  const Tensor t = s.one();
+  s.stream.fill(t, 3);
+  expect(s.read(t) == 3, "a copy");
+  const int value = 4;
+  for (const char *call : {"cudaEventCreateWithFlags", "cudaMemcpyAsync", "cudaEventRecord"}) {
+    s.stream.pinned().trim();
+    const size_t live = s.stream.pinned().live();
+    const int before = simt::n_live();
+    simt::fail_call(call, cudaErrorLaunchFailure);
+    const Thrown thrown = thrown_by([&] { s.read(t); });
+    s.stream.pinned().trim();
+    expect(thrown.code == Code::kDevice && simt::n_live() == before && s.stream.pinned().live() == live,
+           std::string("a copy to the host, ") + call + " fails: " + thrown.message);
+    simt::fail_call(call, cudaErrorLaunchFailure);
+    const Thrown written = thrown_by([&] { s.stream.upload(&value, t.raw(), sizeof value); });
+    expect(written.code == Code::kDevice, std::string("a copy from the host, ") + call + " fails: " + written.message);
+  }
+  s.stream.upload(&value, t.raw(), sizeof value);
+  expect(s.read(t) == 4, "copies work again");
+}
+
 void check_two_devices() {
   Subject first(0), second(1);
   const Tensor a = first.one(), b = second.one();
@@ -85,6 +134,8 @@ void check_two_devices() {
 int main() {
   setenv("HRM_SIMT_DEVICES", "2", 1);
   check_graphs_of_a_failed_device();
+  check_failing_to_open();
+  check_failing_copies();
   check_two_devices();
   std::printf("%d failed\n", failures);
   return failures == 0 ? 0 : 1;
