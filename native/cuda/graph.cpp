@@ -97,25 +97,41 @@ std::unique_ptr<Graph> Stream::end_capture() {
   if (!recording_)
     fail(Code::kDevice, "capture: no capture has begun");
   activate();
-  cudaGraph_t recorded = nullptr;
-  HRM_CUDA("capture", cudaStreamEndCapture(stream(), &recorded));
+  if (!recorded_) {
+    cudaGraph_t recorded = nullptr;
+    HRM_CUDA("capture", cudaStreamEndCapture(stream(), &recorded));
+    recorded_.reset(recorded);
+    memory_->keep_blocks(false);
+  }
   cudaGraphExec_t exec = nullptr;
-  const cudaError_t status = cudaGraphInstantiate(&exec, recorded, 0);
-  cudaGraphDestroy(recorded);
+  cudaError_t status = cudaGraphInstantiate(&exec, recorded_.get(), 0);
+  if (status == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    memory_->trim();
+    status = cudaGraphInstantiate(&exec, recorded_.get(), 0);
+  }
+  if (status == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    fail(Code::kOutOfMemory, "capture: cannot allocate a graph on ", memory_->device(), ": the system refused, with ",
+         memory_->live(), " bytes live, below the memory limit of ", memory_->limit(), " bytes");
+  }
   HRM_CUDA("capture", status);
-  memory_->keep_blocks(false);
+  recorded_.reset();
   return std::make_unique<CapturedGraph>(*this, exec, std::move(recording_));
 }
 
 void Stream::abort_capture() {
   if (!recording_)
     return;
-  // Fails where end_capture has ended it already, or where it is invalid: it is over in any case.
-  cudaGraph_t recorded = nullptr;
   cudaSetDevice(index_);
-  if (cudaStreamEndCapture(stream(), &recorded) == cudaSuccess && recorded != nullptr)
-    cudaGraphDestroy(recorded);
-  cudaGetLastError();
+  if (!recorded_) {
+    // Fails where it is invalid: it is over in any case.
+    cudaGraph_t recorded = nullptr;
+    cudaStreamEndCapture(stream(), &recorded);
+    recorded_.reset(recorded);
+    cudaGetLastError();
+  }
+  recorded_.reset();
   memory_->keep_blocks(false);
   recording_.reset();
 }

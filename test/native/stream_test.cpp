@@ -63,6 +63,50 @@ void check_graphs_of_a_failed_device() {
   cudaGetLastError();
 }
 
+void check_memory_for_a_graph() {
+  Subject s;
+  const Tensor t = s.one();
+  const int before = simt::n_live();
+  record(s, t, 5);
+  simt::fail_call("cudaGraphInstantiate", cudaErrorMemoryAllocation);
+  std::unique_ptr<Graph> graph = s.stream.end_capture();
+  graph->launch();
+  expect(s.read(t) == 5, "no memory for a graph: what the pool keeps is given back for it");
+  graph.reset();
+
+  // No memory after that either, which the caller may find.
+  record(s, t, 6);
+  const std::string wanted = "capture: cannot allocate a graph on simt:0: the system refused, with " +
+                             std::to_string(s.stream.memory().live()) + " bytes live, below the memory limit of " +
+                             std::to_string(s.stream.memory().limit()) + " bytes";
+  const auto fail_twice = [&] {
+    simt::fail_call("cudaGraphInstantiate", cudaErrorMemoryAllocation, 0, 2);
+    const Thrown thrown = thrown_by([&] { s.stream.end_capture(); });
+    expect(thrown.code == Code::kOutOfMemory && thrown.message == wanted, "no memory for a graph: " + thrown.message);
+  };
+  fail_twice();
+  fail_twice();
+  expect(s.read(t) == 5, "what was recorded has not run");
+  graph = s.stream.end_capture();
+  graph->launch();
+  expect(s.read(t) == 6, "and is a graph when there is memory");
+  graph.reset();
+
+  record(s, t, 7);
+  fail_twice();
+  s.stream.abort_capture();
+  expect(!s.stream.is_capturing() && s.read(t) == 6, "or is dropped");
+  record(s, t, 8);
+  graph = s.stream.end_capture();
+  graph->launch();
+  expect(s.read(t) == 8, "and another is recorded");
+  graph.reset();
+  s.stream.synchronize();
+  s.stream.memory().trim();
+  s.stream.pinned().trim();
+  expect(simt::n_live() == before, "graphs leave nothing behind");
+}
+
 // Each call that opening a device takes fails.
 void check_failing_to_open() {
   const int before = simt::n_live();
@@ -134,6 +178,7 @@ void check_two_devices() {
 int main() {
   setenv("HRM_SIMT_DEVICES", "2", 1);
   check_graphs_of_a_failed_device();
+  check_memory_for_a_graph();
   check_failing_to_open();
   check_failing_copies();
   check_two_devices();
