@@ -104,7 +104,7 @@ void *Allocator::allocate(size_t n_bytes) {
   }
   if (block == nullptr)
     fail(Code::kOutOfMemory, "cannot allocate ", n_bytes, " bytes", of_device(), ": ", live_,
-         " bytes are live, the memory limit is ", limit_, " bytes (setMemoryLimit)");
+         " bytes are live, the memory limit is ", limit_, " bytes", device_.is_gpu() ? "" : " (setMemoryLimit)");
   live_ += size;
   note_allocation();
   source_->hand_out(block, size);

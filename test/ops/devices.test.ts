@@ -16,6 +16,7 @@ import {
   memory,
   mul,
   noGrad,
+  OutOfMemoryError,
   resetPeakMemory,
   sum,
   synchronize,
@@ -115,6 +116,13 @@ const other = device.startsWith('simt') ? 'cuda' : 'simt';
       add(zeros([4], { device }), 1);
     });
     expect(memory(device).liveBytes).toBe(liveBytes);
+  });
+
+  it('names its own limit where there is no memory', () => {
+    const { limitBytes } = memory(device);
+    const refused = new RegExp(`on ${device}:0: \\d+ bytes are live, the memory limit is ${limitBytes} bytes$`);
+    expect(() => zeros([limitBytes / 2], { device })).toThrow(refused);
+    expect(() => zeros([limitBytes / 2], { device })).toThrow(OutOfMemoryError);
   });
 
   it('draws the numbers of the CPU', () => {
