@@ -6,6 +6,7 @@
 
 #include "cuda/graph.h"
 #include "cuda/products.h"
+#include "ops/refused_index.h"
 #include "ops/registry.h"
 
 namespace hrm {
@@ -205,7 +206,9 @@ void Stream::require_nothing_found(const Finding &found) {
     return;
   has_reported_ = true;
   const char *op = op_registry()[static_cast<size_t>(found.op - 1)].name;
-  fail(Code::kArgument, op, ": indices must be in 0..", found.limit - 1, ", got ", found.value,
+  fail(Code::kArgument, op, ": ",
+       found.is_label ? ops::refused_label(found.value, found.limit, found.ignored)
+                      : ops::refused_index(found.value, found.limit),
        "; found on the device, by a kernel that ran before this");
 }
 

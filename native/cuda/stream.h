@@ -16,8 +16,10 @@ namespace hrm::cuda {
 struct Finding {
   // 0: nothing. Otherwise 1 + the number of the op in ops.def's order.
   int32_t op;
-  int32_t padding;
-  int64_t value, limit;
+  // Whether `value` is a label, which may be `ignored` too, or an index.
+  int32_t is_label;
+  // It should lie in 0..limit-1.
+  int64_t value, limit, ignored;
 };
 
 class Products;
