@@ -144,7 +144,7 @@ __global__ void sum_row_kernel(Out<T> dx, In<T> dy, In<int32_t> ids, Split split
       sync_block();
       for (int warp = 0; warp < kBlock / kWarp; ++warp) {
         const unsigned mask = found[warp];
-        for (int bit = 0; mask >> bit != 0 && bit < kWarp; ++bit) {
+        for (int bit = 0; bit < kWarp && mask >> bit != 0; ++bit) {
           if (((mask >> bit) & 1u) == 0)
             continue;
           const int64_t from = (outer * n_ids + base + warp * kWarp + bit) * split.inner;
