@@ -8,7 +8,6 @@
 #include "device/gemm.h"
 #include "device/rows.h"
 #include "device/walk.h"
-#include "ops/attention.h"
 #include "ops/registry.h"
 #include "ops/rope.h"
 
@@ -69,17 +68,6 @@ template <class T, bool three> __global__ void add_kernel(Out<T> y, In<T> a, In<
   const int64_t step = int64_t{n_blocks()} * n_threads();
   for (int64_t i = int64_t{block_x()} * n_threads() + thread_x(); i < size; i += step)
     y.set(i, static_cast<T>(float(a[i]) + (three ? float(b[i]) + float(c[i]) : float(b[i]))));
-}
-
-// [B, n, m] of [B, m, n]
-void transpose(Call &call, const Tensor &to, const Tensor &from, int64_t batch, int64_t m, int64_t n) {
-  Tensor view = shaped(from, {batch, n, m});
-  view.strides = {m * n, 1, n};
-  convert(call.op, cuda::stream_of(call), view, shaped(to, {batch, n, m}));
-}
-
-ops::attention::Attrs attention_attrs(const BlockSizes &s) {
-  return {false, 1 / std::sqrt(static_cast<double>(s.head_dim()))};
 }
 
 void rotate(Call &call, const RopeTables &rope, const Tensor &raw, const Tensor &to) {
@@ -233,6 +221,12 @@ void block_forward_first(Call &call, const BlockSizes &s, const BlockParts &w, c
     attend_first(call, s, w, rope, scratch, input, first);
     mlp(call, first.shape[0] * first.shape[1], s, w, scratch, saved, saved.y1, y);
   }
+}
+
+void transpose(Call &call, const Tensor &to, const Tensor &from, int64_t batch, int64_t m, int64_t n) {
+  Tensor view = shaped(from, {batch, n, m});
+  view.strides = {m * n, 1, n};
+  convert(call.op, cuda::stream_of(call), view, shaped(to, {batch, n, m}));
 }
 
 void add(Call &call, const Tensor &y, const Tensor &a, const Tensor &b, const Tensor *c) {

@@ -115,7 +115,8 @@ __global__ void cross_entropy_backward_kernel(Out<T> dx, In<float> dy, In<T> log
 }
 
 Labels labels_of(const Call &call, const Tensor &labels, int64_t n_classes) {
-  return {in<int32_t>(labels), call.attrs<ops::cross_entropy::Attrs>().ignoreIndex, IndexCheck(call, n_classes)};
+  const int64_t ignored = call.attrs<ops::cross_entropy::Attrs>().ignoreIndex;
+  return {in<int32_t>(labels), ignored, IndexCheck::of_labels(call, n_classes, ignored)};
 }
 
 // f(type of the scores, type of the logits, plan)

@@ -28,14 +28,7 @@ void check_indices(Call &call, const Tensor &index, int64_t limit) {
            IndexCheck(call, limit));
 }
 
-// x [outer, size, inner], seen from a dimension of it.
-struct Split {
-  int64_t outer = 1, size, inner = 1;
-  Split(const Dims &shape, int dim) : size(shape[dim]) {
-    for (int d = 0; d < shape.rank; ++d)
-      (d < dim ? outer : d > dim ? inner : size) *= d == dim ? 1 : shape[d];
-  }
-};
+using ops::Split;
 
 // ---- index_select --------------------------------------------------------------------------------------------------
 
@@ -269,7 +262,7 @@ namespace cuda {
 
 extern const GpuOp index_select = {[](Call &call) {
   const Tensor &x = call.in[0], &ids = call.in[1];
-  const device::Split split(x.shape, normalize_dim(call.op, call.attrs<ops::DimAttrs>().dim, x.shape.rank));
+  const ops::Split split(x.shape, normalize_dim(call.op, call.attrs<ops::DimAttrs>().dim, x.shape.rank));
   if (call.out[0].size() == 0)
     return device::check_indices(call, ids, split.size);
   switch (item_size(x.dtype)) {
@@ -285,8 +278,8 @@ extern const GpuOp index_select = {[](Call &call) {
 extern const GpuOp index_select_backward = {[](Call &call) {
                                               const Tensor &dx = call.out[0];
                                               const int64_t dim = call.attrs<ops::index_select_backward::Attrs>().dim;
-                                              const device::Split split(dx.shape,
-                                                                        normalize_dim(call.op, dim, dx.shape.rank));
+                                              const ops::Split split(dx.shape,
+                                                                     normalize_dim(call.op, dim, dx.shape.rank));
                                               device::check_indices(call, call.in[1], split.size);
                                               if (dx.size() > 0)
                                                 device::dispatch_device_float(dx.dtype, [&](auto tag) {

@@ -2,7 +2,6 @@
 // gradients come straight from the products' float accumulators; products of a long k are split in a fixed order.
 #include "ops/level_backward.h"
 
-#include <cmath>
 #include <utility>
 
 #include "device/block.h"
@@ -10,7 +9,6 @@
 #include "device/gemm.h"
 #include "device/level_saved.h"
 #include "device/walk.h"
-#include "ops/attention.h"
 #include "ops/registry.h"
 #include "ops/rope.h"
 
@@ -67,17 +65,13 @@ struct BackwardScratch {
       d_qkv = take({3, M, D});
       d_raw = take({M, D});
       weight(D, D, M);
-      const ops::attention::Attrs attrs = attention_attrs(s);
+      const ops::attention::Attrs attrs = device::attention_attrs(s);
       const Tensor q = part(d_qkv, 0, s.by_head());
       Tensor lse = part(d_raw, 0, {s.batch, s.heads, s.seq});
       lse.dtype = DType::kF32;
       attention = arena.take_bytes(device::workspace_bytes(cuda::attention_backward, {&q, &q, &q, &q, &lse}, &attrs));
     }
     products = arena.take_bytes(most);
-  }
-
-  static ops::attention::Attrs attention_attrs(const BlockSizes &s) {
-    return {false, 1 / std::sqrt(static_cast<double>(s.head_dim()))};
   }
 };
 
@@ -143,7 +137,7 @@ private:
       qkv[i] = part(saved.qkv, i * M * D, by_head);
       d_qkv[i] = part(scratch_.d_qkv, i * M * D, by_head);
     }
-    const ops::attention::Attrs attrs = BackwardScratch::attention_attrs(s_);
+    const ops::attention::Attrs attrs = device::attention_attrs(s_);
     device::run(call_, cuda::attention_backward, {&dy, &qkv[0], &qkv[1], &qkv[2], &lse}, {d_qkv[0], d_qkv[1], d_qkv[2]},
                 &attrs, scratch_.attention);
     const ops::rope::Attrs adjoint{true};
@@ -164,24 +158,18 @@ private:
                          const Tensor &input, const Tensor &d_input) {
     const int64_t rows = s_.batch * s_.hidden, S = s_.seq, F = s_.seq_inner;
     const Tensor gate_up = shaped(saved.t_gate_up, {rows, 2 * F});
-    transpose(scratch_.t, saved.y1, S, s_.hidden);
-    transpose(scratch_.dt, scratch_.dz, S, s_.hidden);
+    const int64_t B = s_.batch, D = s_.hidden;
+    device::transpose(call_, scratch_.t, saved.y1, B, S, D);
+    device::transpose(call_, scratch_.dt, scratch_.dz, B, S, D);
     device::run(call_, cuda::rms_norm_backward, {&scratch_.dt, &scratch_.t, &saved.r1}, {scratch_.dzt});
     device::run(call_, cuda::swiglu, {&gate_up}, {scratch_.t_inner});
     weight_gradient(*gradients.of[ops::BlockLists::kTDown], scratch_.dzt, scratch_.t_inner, S, F, rows);
     input_gradient(scratch_.d_t_inner, scratch_.dzt, *w.t_down, rows, F, S, false);
     device::run(call_, cuda::swiglu_backward, {&scratch_.d_t_inner, &gate_up}, {scratch_.d_t_gate_up});
-    transpose(scratch_.t, input, S, s_.hidden);
+    device::transpose(call_, scratch_.t, input, B, S, D);
     weight_gradient(*gradients.of[ops::BlockLists::kTGateUp], scratch_.d_t_gate_up, scratch_.t, 2 * F, S, rows);
     input_gradient(scratch_.dzt, scratch_.d_t_gate_up, *w.t_gate_up, rows, S, 2 * F, true);
-    transpose(d_input, scratch_.dzt, s_.hidden, S);
-  }
-
-  // [B, n, m] of [B, m, n]
-  void transpose(const Tensor &to, const Tensor &from, int64_t m, int64_t n) {
-    Tensor view = shaped(from, {s_.batch, n, m});
-    view.strides = {m * n, 1, n};
-    device::convert(call_.op, cuda::stream_of(call_), view, shaped(to, {s_.batch, n, m}));
+    device::transpose(call_, d_input, scratch_.dzt, B, D, S);
   }
 
   Call &call_;

@@ -24,7 +24,7 @@ const chosen = slice ? rest : process.argv.slice(2);
 const started = Date.now();
 need(ran(process.execPath, ['scripts/build.mjs', '--if-needed', '--tests', '--simt']));
 writePlants(path.join(rootDir, 'build', 'plants'));
-const tests = ['simt_test', 'plant_test', 'op_test', 'gemm_device_test'];
+const tests = ['simt_test', 'stream_test', 'plant_test', 'op_test', 'gemm_device_test'];
 const native = path.resolve(rootDir, 'build', 'native_tests');
 const cublasLt = path.join(native, 'libfake_cublas_lt.so');
 need(ran('cmake', ['--build', 'build', '--target', ...tests, '--parallel', String(availableParallelism())]));

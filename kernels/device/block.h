@@ -2,9 +2,11 @@
 // The transformer block of HRM section 1 on the device: h = rmsNorm(h + attention(h)); h = rmsNorm(h + swiglu(h)), or
 // with a SwiGLU over the sequence in place of attention (TRM). States and weights are float32 or bfloat16; sums, norms,
 // softmax and rotation are float32 either way. What l_loop, level and level_backward share.
+#include <cmath>
 #include <vector>
 
 #include "device/parts.h"
+#include "ops/attention.h"
 #include "ops/block_rule.h"
 
 namespace hrm::device {
@@ -27,6 +29,11 @@ struct BlockSizes {
 inline BlockSizes block_sizes(const Tensor &state, int64_t n_heads, const ops::InnerSizes &inner, double eps) {
   return {state.shape[0], state.shape[1], state.shape[2],          inner.sequence > 0 ? 1 : n_heads,
           inner.hidden,   inner.sequence, static_cast<float>(eps), state.dtype};
+}
+
+// Of the attention of a block: over all tokens.
+inline ops::attention::Attrs attention_attrs(const BlockSizes &sizes) {
+  return {false, 1 / std::sqrt(static_cast<double>(sizes.head_dim()))};
 }
 
 // The weights of one block: those of the other mixer are null.
@@ -64,6 +71,9 @@ void block_forward(Call &call, const BlockSizes &sizes, const BlockParts &weight
 // nothing. `first` is scratch like y.
 void block_forward_first(Call &call, const BlockSizes &sizes, const BlockParts &weights, const RopeTables &rope,
                          ForwardScratch &scratch, const Tensor &input, const Tensor &first, const Tensor &y);
+
+// to [B, n, m] of from [B, m, n]
+void transpose(Call &call, const Tensor &to, const Tensor &from, int64_t batch, int64_t m, int64_t n);
 
 // y = a + (b + c); without c: a + b.
 void add(Call &call, const Tensor &y, const Tensor &a, const Tensor &b, const Tensor *c);

@@ -46,6 +46,7 @@ template <class... P> struct Bound {
 
 template <class... P, class... A>
 void launch(const char *op, cuda::Stream &stream, void (*kernel)(P...), const Grid &grid, A &&...arguments) {
+  stream.activate();
   if (grid.blocks.count() == 0 || grid.threads.count() == 0)
     fail(Code::kNative, op, ": a launch of no threads");
   if (grid.threads.count() > 1024 || grid.shared_bytes > (size_t{99} << 10))

@@ -14,8 +14,8 @@ namespace hrm::binding {
 
 namespace {
 
-// One copy on its way. The storage is held by reference and, on the CPU, marked as read, so that writers wait
-// (Storage::wait_readers) until execute() or, for a copy that never runs, the destructor takes the mark back.
+// One copy on its way. The storage is held by reference and, where execute() reads it, marked as read, so that writers
+// wait (Storage::wait_readers) until execute() or, for a copy that never runs, the destructor takes the mark back.
 struct Read {
   explicit Read(napi_env environment) : env(environment) {}
   Read(const Read &) = delete;
@@ -106,8 +106,8 @@ napi_value read_async(napi_env env, napi_callback_info info) {
     check(napi_create_async_work(env, nullptr, name, execute, complete, read.get(), &read->work), "async work");
     check(napi_create_reference(env, argv[1], 1, &read->target_ref), "reference");
     check(napi_create_promise(env, &read->deferred, &promise), "promise");
-    // A copy that a stream has been told of comes before whatever it is told to write later.
-    if (!read->download)
+    // A copy from an accelerator is ordered before later writes there: they need not wait for it.
+    if (!device.is_gpu())
       read->begin();
     check(napi_queue_async_work(env, read->work), "queue work");
     read.release();

@@ -83,6 +83,32 @@ private:
   std::unordered_map<size_t, FreeList> free_;
 };
 
+// A block of an allocator, which gets it back when this goes.
+class OwnedBlock {
+public:
+  OwnedBlock() = default;
+  OwnedBlock(Allocator &allocator, size_t n_bytes)
+      : allocator_(&allocator), n_bytes_(n_bytes), data_(allocator.allocate(n_bytes)) {}
+  OwnedBlock(OwnedBlock &&other) noexcept { *this = std::move(other); }
+  OwnedBlock &operator=(OwnedBlock &&other) noexcept {
+    std::swap(allocator_, other.allocator_);
+    std::swap(n_bytes_, other.n_bytes_);
+    std::swap(data_, other.data_);
+    return *this;
+  }
+  ~OwnedBlock() {
+    if (data_)
+      allocator_->release(data_, n_bytes_);
+  }
+  void *data() const { return data_; }
+  size_t n_bytes() const { return n_bytes_; }
+
+private:
+  Allocator *allocator_ = nullptr;
+  size_t n_bytes_ = 0;
+  void *data_ = nullptr;
+};
+
 // 80% of the smaller of physical memory and the cgroup limit.
 size_t default_memory_limit();
 size_t physical_memory();

@@ -52,7 +52,7 @@ public:
   // From here to end_capture work is recorded instead of run, so that nothing may wait for it, nor bytes come from the
   // host. Throws Error(kDevice) where a graph is recorded already.
   virtual void begin_capture() = 0;
-  // Throws what went wrong while recording; abort_capture cleans up.
+  // Throws what went wrong while recording; abort_capture cleans up. After Error(kOutOfMemory) it may be called again.
   virtual std::unique_ptr<Graph> end_capture() = 0;
   // Forgets what was recorded. The caller has let go of the tensors made meanwhile: their contents never were.
   virtual void abort_capture() = 0;

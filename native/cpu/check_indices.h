@@ -2,6 +2,7 @@
 // Values of indices are data: kernels check them, before they write anything.
 #include "core/error.h"
 #include "core/tensor.h"
+#include "ops/refused_index.h"
 
 namespace hrm::cpu {
 
@@ -20,10 +21,7 @@ inline void check_indices(const char *op, const Tensor &index, int64_t size) {
   for (int64_t i = 0, n = index.size(); i < n; ++i) {
     if (values[i] >= 0 && values[i] < size)
       continue;
-    const Dims at = position_of(i, index.shape);
-    if (size == 0)
-      fail(Code::kArgument, op, ": the dimension is empty, got index ", values[i], " at ", at);
-    fail(Code::kArgument, op, ": indices must be in 0..", size - 1, ", got ", values[i], " at ", at);
+    fail(Code::kArgument, op, ": ", ops::refused_index(values[i], size), " at ", position_of(i, index.shape));
   }
 }
 
@@ -32,8 +30,8 @@ inline void check_labels(const char *op, const Tensor &labels, int64_t n_classes
   const int32_t *values = labels.data<int32_t>();
   for (int64_t i = 0, n = labels.size(); i < n; ++i)
     if (values[i] != ignored && (values[i] < 0 || values[i] >= n_classes))
-      fail(Code::kArgument, op, ": labels must be in [0, V), V = ", n_classes, ", or ignoreIndex, ", ignored, ", got ",
-           values[i], " at ", position_of(i, labels.shape));
+      fail(Code::kArgument, op, ": ", ops::refused_label(values[i], n_classes, ignored), " at ",
+           position_of(i, labels.shape));
 }
 
 } // namespace hrm::cpu

@@ -13,15 +13,6 @@ namespace {
 constexpr int64_t kTaskBytes = 64 << 10;
 constexpr int64_t kTaskElements = 16384;
 
-// Sizes before, of and behind a dimension.
-struct Split {
-  int64_t outer = 1, size, inner = 1;
-  Split(const Dims &shape, int dim) : size(shape[dim]) {
-    for (int d = 0; d < shape.rank; ++d)
-      (d < dim ? outer : d > dim ? inner : size) *= d == dim ? 1 : shape[d];
-  }
-};
-
 // The elements of `index` along dim, for one choice of the other coordinates: a line. Lines never meet in x.
 struct Lines {
   int64_t count = 1, length, index_step, x_step;
@@ -73,7 +64,7 @@ namespace cpu {
 void index_select(Call &call) {
   const Tensor &x = call.in[0], &ids = call.in[1], &y = call.out[0];
   const int dim = normalize_dim("index_select", call.attrs<ops::DimAttrs>().dim, x.shape.rank);
-  const Split split(x.shape, dim);
+  const ops::Split split(x.shape, dim);
   check_indices("index_select", ids, split.size);
   const int64_t n_ids = ids.size(), n_rows = y.size() == 0 ? 0 : split.outer * n_ids;
   const int64_t row_bytes = split.inner * static_cast<int64_t>(item_size(x.dtype));
@@ -93,7 +84,7 @@ void index_select_backward(Call &call) {
   const Tensor &dy = call.in[0], &ids = call.in[1], &dx = call.out[0];
   const int dim =
       normalize_dim("index_select_backward", call.attrs<ops::index_select_backward::Attrs>().dim, dx.shape.rank);
-  const Split split(dx.shape, dim);
+  const ops::Split split(dx.shape, dim);
   check_indices("index_select_backward", ids, split.size);
   const int64_t n_ids = ids.size();
   const int32_t *id = ids.data<int32_t>();

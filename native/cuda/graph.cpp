@@ -15,7 +15,10 @@ public:
   void free(void *block, size_t n_bytes) override { stream_.memory().release(block, n_bytes); }
 #if defined(HRM_SIMT)
   // Part of the graph: every run begins with memory that holds no numbers.
-  void hand_out(void *block, size_t n_bytes) override { cudaMemsetAsync(block, 0xff, n_bytes, stream_.stream()); }
+  void hand_out(void *block, size_t n_bytes) override {
+    cudaSetDevice(stream_.index());
+    cudaMemsetAsync(block, 0xff, n_bytes, stream_.stream());
+  }
 #endif
 
 private:
@@ -53,7 +56,7 @@ void Recording::begin_run() {
 }
 
 CapturedGraph::~CapturedGraph() {
-  // Unchecked: a destructor must not throw, and after an error that sticks every call fails.
+  // Not activate(): on a device that has failed this fails too, and throwing here would end the process.
   cudaSetDevice(stream_.index());
   // A run on its way goes on: the runtime frees the nodes after it.
   cudaGraphExecDestroy(exec_);
@@ -85,7 +88,7 @@ void Stream::begin_capture() {
   memory_->trim();
   auto recording = std::make_unique<Recording>(*this);
   // Relaxed: the allocator may ask the system for memory; what else would disturb a capture is refused by the binding.
-  HRM_CUDA("capture", cudaStreamBeginCapture(stream_, cudaStreamCaptureModeRelaxed));
+  HRM_CUDA("capture", cudaStreamBeginCapture(stream(), cudaStreamCaptureModeRelaxed));
   memory_->keep_blocks(true);
   recording_ = std::move(recording);
 }
@@ -94,29 +97,41 @@ std::unique_ptr<Graph> Stream::end_capture() {
   if (!recording_)
     fail(Code::kDevice, "capture: no capture has begun");
   activate();
-  cudaGraph_t recorded = nullptr;
-  HRM_CUDA("capture", cudaStreamEndCapture(stream_, &recorded));
+  if (!recorded_) {
+    cudaGraph_t recorded = nullptr;
+    HRM_CUDA("capture", cudaStreamEndCapture(stream(), &recorded));
+    recorded_.reset(recorded);
+    memory_->keep_blocks(false);
+  }
   cudaGraphExec_t exec = nullptr;
-  const cudaError_t status = cudaGraphInstantiate(&exec, recorded, 0);
-  cudaGraphDestroy(recorded);
+  cudaError_t status = cudaGraphInstantiate(&exec, recorded_.get(), 0);
   if (status == cudaErrorMemoryAllocation) {
     cudaGetLastError();
-    fail(Code::kOutOfMemory, "capture: no memory for the graph itself, with ", memory_->live(), " bytes live");
+    memory_->trim();
+    status = cudaGraphInstantiate(&exec, recorded_.get(), 0);
+  }
+  if (status == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    fail(Code::kOutOfMemory, "capture: cannot allocate a graph on ", memory_->device(), ": the system refused, with ",
+         memory_->live(), " bytes live, below the memory limit of ", memory_->limit(), " bytes");
   }
   HRM_CUDA("capture", status);
-  memory_->keep_blocks(false);
+  recorded_.reset();
   return std::make_unique<CapturedGraph>(*this, exec, std::move(recording_));
 }
 
 void Stream::abort_capture() {
   if (!recording_)
     return;
-  // Fails where end_capture has ended it already, or where it is invalid: it is over in any case.
-  cudaGraph_t recorded = nullptr;
   cudaSetDevice(index_);
-  if (cudaStreamEndCapture(stream_, &recorded) == cudaSuccess && recorded != nullptr)
-    cudaGraphDestroy(recorded);
-  cudaGetLastError();
+  if (!recorded_) {
+    // Fails where it is invalid: it is over in any case.
+    cudaGraph_t recorded = nullptr;
+    cudaStreamEndCapture(stream(), &recorded);
+    recorded_.reset(recorded);
+    cudaGetLastError();
+  }
+  recorded_.reset();
   memory_->keep_blocks(false);
   recording_.reset();
 }

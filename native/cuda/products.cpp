@@ -49,13 +49,6 @@ Products::Mode Products::mode_of_environment() {
 
 Products::Products(Stream &stream) : stream_(stream), mode_(mode_of_environment()) {}
 
-Products::~Products() {
-  choices_.clear();
-  library_.reset();
-  if (workspace_)
-    stream_.memory().release(workspace_, CublasLt::kWorkspaceBytes);
-}
-
 void Products::multiply(const char *op, const Product &product, const void *a, const void *b, void *c, const Own &own) {
   // Not worth a second choice of algorithm: our own tensors start at multiples of 256 bytes, views of them seldom come.
   if (mode_ == Mode::kOwn || !is_aligned(a) || !is_aligned(b) || !is_aligned(c))
@@ -65,7 +58,6 @@ void Products::multiply(const char *op, const Product &product, const void *a, c
     found = choices_.emplace(product, choose(op, product, a, b, own)).first;
   if (!found->second)
     return own(c, product.accumulate);
-  // The library launches on the current device; our own kernels make theirs current themselves.
   stream_.activate();
   library_->run(op, stream_.stream(), *found->second, a, b, c, product.accumulate);
 }
@@ -106,10 +98,10 @@ Products::Choice Products::measured_choice(const char *op, const Product &produc
 }
 
 Products::Choice Products::plan(const Product &product) {
-  if (!workspace_)
-    workspace_ = stream_.memory().allocate(CublasLt::kWorkspaceBytes);
+  if (!workspace_.data())
+    workspace_ = OwnedBlock(stream_.memory(), CublasLt::kWorkspaceBytes);
   if (!library_)
-    library_.emplace(workspace_);
+    library_.emplace(workspace_.data());
   return library_->plan(product);
 }
 
@@ -117,13 +109,7 @@ bool Products::is_faster(const char *op, const CublasLt::Plan &plan, const Produ
                          const void *b, const Own &own) {
   // C is not touched: adding to it again and again would change it.
   const size_t n_bytes = static_cast<size_t>((product.m - 1) * product.c_row + product.n) * item_size(product.out);
-  Allocator &allocator = stream_.allocator();
-  struct Block {
-    Allocator &allocator;
-    size_t n_bytes;
-    void *data = allocator.allocate(n_bytes);
-    ~Block() { allocator.release(data, n_bytes); }
-  } result{allocator, n_bytes};
+  const OwnedBlock result(stream_.allocator(), n_bytes);
   const auto seconds = [&](auto &&launch) {
     launch();
     HRM_CUDA(op, cudaStreamSynchronize(stream_.stream()));
@@ -133,8 +119,8 @@ bool Products::is_faster(const char *op, const CublasLt::Plan &plan, const Produ
     HRM_CUDA(op, cudaStreamSynchronize(stream_.stream()));
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   };
-  const double ours = seconds([&] { own(result.data, false); });
-  const double theirs = seconds([&] { library_->run(op, stream_.stream(), plan, a, b, result.data, false); });
+  const double ours = seconds([&] { own(result.data(), false); });
+  const double theirs = seconds([&] { library_->run(op, stream_.stream(), plan, a, b, result.data(), false); });
   return theirs < kClearWin * ours;
 }
 

@@ -18,7 +18,6 @@ class Products {
 public:
   // Throws Error(kArgument) for another HRM_GEMM, Error(kDevice) where that demands a library that was not found.
   explicit Products(Stream &stream);
-  ~Products();
 
   // Our own kernel, writing or adding to a C of the product's layout.
   using Own = std::function<void(void *c, bool accumulate)>;
@@ -44,7 +43,7 @@ private:
 
   Stream &stream_;
   const Mode mode_;
-  void *workspace_ = nullptr;
+  OwnedBlock workspace_;
   std::optional<CublasLt> library_;
   std::map<Product, Choice> choices_;
 };

@@ -6,6 +6,7 @@
 
 #include "cuda/graph.h"
 #include "cuda/products.h"
+#include "ops/refused_index.h"
 #include "ops/registry.h"
 
 namespace hrm {
@@ -22,6 +23,12 @@ void check(cudaError_t status, const char *what, const char *file, int line) {
     fail(Code::kOutOfMemory, what, ": ", cudaGetErrorString(status));
   fail(Code::kDevice, what, ": ", cudaGetErrorName(status), ": ", cudaGetErrorString(status), " (",
        slash ? slash + 1 : file, ':', line, ')');
+}
+
+OwnedEvent make_event(const char *what) {
+  cudaEvent_t event = nullptr;
+  HRM_CUDA(what, cudaEventCreateWithFlags(&event, cudaEventDisableTiming));
+  return OwnedEvent(event);
 }
 
 namespace {
@@ -45,7 +52,10 @@ public:
   }
 #if defined(HRM_SIMT)
   // NaN, or large integers: a result that a kernel forgot to write is no number.
-  void hand_out(void *block, size_t n_bytes) override { cudaMemsetAsync(block, 0xff, n_bytes, stream_); }
+  void hand_out(void *block, size_t n_bytes) override {
+    cudaSetDevice(index_);
+    cudaMemsetAsync(block, 0xff, n_bytes, stream_);
+  }
 #endif
 
 private:
@@ -75,69 +85,69 @@ constexpr size_t kUploads = 64, kUploadBytes = size_t{64} << 20;
 class StreamDownload : public Download {
 public:
   StreamDownload(Stream &stream, const void *device, size_t n_bytes)
-      : stream_(stream), n_bytes_(n_bytes),
-        pinned_(static_cast<char *>(stream.pinned().allocate(sizeof(Finding) + n_bytes))) {
+      : stream_(stream), n_bytes_(n_bytes), pinned_(stream.pinned(), sizeof(Finding) + n_bytes) {
     stream.activate();
-    HRM_CUDA("read", cudaEventCreateWithFlags(&event_, cudaEventDisableTiming));
-    const auto copy = [&](void *to, const void *from, size_t n) {
-      HRM_CUDA("read", cudaMemcpyAsync(to, from, n, cudaMemcpyDeviceToHost, stream.stream()));
-    };
-    copy(pinned_, stream.finding(), sizeof(Finding));
-    copy(pinned_ + sizeof(Finding), device, n_bytes);
-    HRM_CUDA("read", cudaEventRecord(event_, stream.stream()));
-  }
-  ~StreamDownload() override {
-    // The copy may be on its way: the memory is for others after it.
-    if (event_) {
-      cudaEventSynchronize(event_);
-      cudaEventDestroy(event_);
+    event_ = make_event("read");
+    try {
+      copy(pinned(), stream.finding(), sizeof(Finding));
+      copy(pinned() + sizeof(Finding), device, n_bytes);
+      HRM_CUDA("read", cudaEventRecord(event_.get(), stream.stream()));
+    } catch (const Error &) {
+      // Without the event the memory is for others when all is done.
+      cudaStreamSynchronize(stream.stream());
+      throw;
     }
-    stream_.pinned().release(pinned_, sizeof(Finding) + n_bytes_);
   }
+  // The copy may be on its way: the memory is for others after it.
+  ~StreamDownload() override { cudaEventSynchronize(event_.get()); }
   void finish(void *target) override {
     stream_.activate();
-    HRM_CUDA("read", cudaEventSynchronize(event_));
+    HRM_CUDA("read", cudaEventSynchronize(event_.get()));
     Finding found;
-    std::memcpy(&found, pinned_, sizeof(Finding));
+    std::memcpy(&found, pinned(), sizeof(Finding));
     stream_.require_nothing_found(found);
-    std::memcpy(target, pinned_ + sizeof(Finding), n_bytes_);
+    std::memcpy(target, pinned() + sizeof(Finding), n_bytes_);
   }
 
 private:
+  char *pinned() const { return static_cast<char *>(pinned_.data()); }
+  void copy(void *to, const void *from, size_t n) {
+    HRM_CUDA("read", cudaMemcpyAsync(to, from, n, cudaMemcpyDeviceToHost, stream_.stream()));
+  }
+
   Stream &stream_;
   size_t n_bytes_;
-  char *pinned_;
-  cudaEvent_t event_ = nullptr;
+  OwnedBlock pinned_;
+  OwnedEvent event_;
 };
+
+OwnedStream make_stream() {
+  cudaStream_t stream = nullptr;
+  HRM_CUDA("open device", cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+  return OwnedStream(stream);
+}
 
 } // namespace
 
 Stream::Stream(int index) : index_(index) {
   activate();
-  HRM_CUDA("open device", cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
+  stream_ = make_stream();
   size_t available = 0, total = 0;
   HRM_CUDA("open device", cudaMemGetInfo(&available, &total));
   memory_ = std::make_unique<Allocator>(total / 100 * 95, Device{DeviceKind::kGpu, index},
-                                        std::make_unique<DeviceBlocks>(index, stream_));
+                                        std::make_unique<DeviceBlocks>(index, stream()));
   pinned_ = std::make_unique<Allocator>(SIZE_MAX, Device{}, std::make_unique<PinnedBlocks>());
-  finding_ = static_cast<Finding *>(memory_->allocate(sizeof(Finding)));
-  HRM_CUDA("open device", cudaMemsetAsync(finding_, 0, sizeof(Finding), stream_));
-  host_finding_ = static_cast<Finding *>(pinned_->allocate(sizeof(Finding)));
+  finding_ = OwnedBlock(*memory_, sizeof(Finding));
+  host_finding_ = OwnedBlock(*pinned_, sizeof(Finding));
+  HRM_CUDA("open device", cudaMemsetAsync(finding(), 0, sizeof(Finding), stream()));
 }
 
 Stream::~Stream() {
   cudaSetDevice(index_);
   if (recording_)
     abort_capture();
-  cudaStreamSynchronize(stream_);
-  while (!uploads_.empty())
-    end_oldest_upload();
-  retired_.clear();
-  products_.reset();
-  memory_->release(finding_, sizeof(Finding));
-  memory_.reset();
-  pinned_->release(host_finding_, sizeof(Finding));
-  cudaStreamDestroy(stream_);
+  // From here on nobody uses what the members free, the last first.
+  cudaStreamSynchronize(stream());
 }
 
 Products &Stream::products() {
@@ -151,32 +161,25 @@ void Stream::activate() const { HRM_CUDA("set device", cudaSetDevice(index_)); }
 void Stream::upload(const void *host, void *device, size_t n_bytes) {
   activate();
   if (n_bytes > kPinnedUpload) {
-    HRM_CUDA("write", cudaMemcpyAsync(device, host, n_bytes, cudaMemcpyHostToDevice, stream_));
-    HRM_CUDA("write", cudaStreamSynchronize(stream_));
+    HRM_CUDA("write", cudaMemcpyAsync(device, host, n_bytes, cudaMemcpyHostToDevice, stream()));
+    HRM_CUDA("write", cudaStreamSynchronize(stream()));
     return;
   }
   while (uploads_.size() >= kUploads || (!uploads_.empty() && upload_bytes_ + n_bytes > kUploadBytes))
     end_oldest_upload();
-  Upload upload{pinned_->allocate(n_bytes), n_bytes, nullptr};
-  std::memcpy(upload.pinned, host, n_bytes);
-  const cudaError_t status = cudaEventCreateWithFlags(&upload.copied, cudaEventDisableTiming);
-  if (status != cudaSuccess) {
-    pinned_->release(upload.pinned, n_bytes);
-    HRM_CUDA("write", status);
-  }
-  uploads_.push_back(upload);
+  uploads_.push_back({OwnedBlock(*pinned_, n_bytes), make_event("write")});
   upload_bytes_ += n_bytes;
-  HRM_CUDA("write", cudaMemcpyAsync(device, upload.pinned, n_bytes, cudaMemcpyHostToDevice, stream_));
-  HRM_CUDA("write", cudaEventRecord(upload.copied, stream_));
+  const Upload &upload = uploads_.back();
+  std::memcpy(upload.pinned.data(), host, n_bytes);
+  HRM_CUDA("write", cudaMemcpyAsync(device, upload.pinned.data(), n_bytes, cudaMemcpyHostToDevice, stream()));
+  HRM_CUDA("write", cudaEventRecord(upload.copied.get(), stream()));
 }
 
 void Stream::end_oldest_upload() {
-  const Upload oldest = uploads_.front();
+  const Upload &oldest = uploads_.front();
+  cudaEventSynchronize(oldest.copied.get());
+  upload_bytes_ -= oldest.pinned.n_bytes();
   uploads_.pop_front();
-  upload_bytes_ -= oldest.n_bytes;
-  cudaEventSynchronize(oldest.copied);
-  cudaEventDestroy(oldest.copied);
-  pinned_->release(oldest.pinned, oldest.n_bytes);
 }
 
 std::unique_ptr<Download> Stream::download(const void *device, size_t n_bytes) {
@@ -186,15 +189,16 @@ std::unique_ptr<Download> Stream::download(const void *device, size_t n_bytes) {
 
 void Stream::synchronize() {
   empty_finding();
-  HRM_CUDA("synchronize", cudaMemcpyAsync(host_finding_, finding_, sizeof(Finding), cudaMemcpyDeviceToHost, stream_));
-  HRM_CUDA("synchronize", cudaStreamSynchronize(stream_));
-  require_nothing_found(*host_finding_);
+  HRM_CUDA("synchronize",
+           cudaMemcpyAsync(host_finding_.data(), finding(), sizeof(Finding), cudaMemcpyDeviceToHost, stream()));
+  HRM_CUDA("synchronize", cudaStreamSynchronize(stream()));
+  require_nothing_found(*static_cast<const Finding *>(host_finding_.data()));
 }
 
 void Stream::empty_finding() {
   activate();
   if (has_reported_.exchange(false))
-    HRM_CUDA("synchronize", cudaMemsetAsync(finding_, 0, sizeof(Finding), stream_));
+    HRM_CUDA("synchronize", cudaMemsetAsync(finding(), 0, sizeof(Finding), stream()));
 }
 
 void Stream::require_nothing_found(const Finding &found) {
@@ -202,7 +206,9 @@ void Stream::require_nothing_found(const Finding &found) {
     return;
   has_reported_ = true;
   const char *op = op_registry()[static_cast<size_t>(found.op - 1)].name;
-  fail(Code::kArgument, op, ": indices must be in 0..", found.limit - 1, ", got ", found.value,
+  fail(Code::kArgument, op, ": ",
+       found.is_label ? ops::refused_label(found.value, found.limit, found.ignored)
+                      : ops::refused_index(found.value, found.limit),
        "; found on the device, by a kernel that ran before this");
 }
 

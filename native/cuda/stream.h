@@ -16,8 +16,10 @@ namespace hrm::cuda {
 struct Finding {
   // 0: nothing. Otherwise 1 + the number of the op in ops.def's order.
   int32_t op;
-  int32_t padding;
-  int64_t value, limit;
+  // Whether `value` is a label, which may be `ignored` too, or an index.
+  int32_t is_label;
+  // It should lie in 0..limit-1.
+  int64_t value, limit, ignored;
 };
 
 class Products;
@@ -43,9 +45,9 @@ public:
   bool is_capturing() const override { return recording_ != nullptr; }
   void hold(const StorageRef &storage, bool is_written) override;
 
-  cudaStream_t stream() const { return stream_; }
+  cudaStream_t stream() const { return stream_.get(); }
   // Where kernels report; device memory.
-  Finding *finding() const { return finding_; }
+  Finding *finding() const { return static_cast<Finding *>(finding_.data()); }
   // Makes this the calling thread's device: environments and devices share threads.
   void activate() const;
   // Who computes matrix products here (cuda/products.h).
@@ -63,24 +65,24 @@ public:
 private:
   // Bytes that were asked to be copied to the device.
   struct Upload {
-    void *pinned;
-    size_t n_bytes;
-    cudaEvent_t copied;
+    OwnedBlock pinned;
+    OwnedEvent copied;
   };
   void end_oldest_upload();
 
   int index_;
-  cudaStream_t stream_ = nullptr;
-  std::unique_ptr<Allocator> memory_;
+  // In the order in which they need each other: a constructor that throws leaves nothing behind.
+  OwnedStream stream_;
+  std::unique_ptr<Allocator> memory_, pinned_;
+  OwnedBlock finding_, host_finding_;
   std::vector<std::unique_ptr<Allocator>> retired_;
   std::unique_ptr<Recording> recording_;
-  std::unique_ptr<Allocator> pinned_;
+  // What end_capture got and could not make a graph of yet.
+  OwnedGraph recorded_;
   std::deque<Upload> uploads_;
   size_t upload_bytes_ = 0;
   std::atomic<bool> has_reported_{false};
   std::unique_ptr<Products> products_;
-  Finding *finding_ = nullptr;
-  Finding *host_finding_ = nullptr;
 };
 
 inline Stream &stream_of(const Call &call) { return *static_cast<Stream *>(call.gpu); }

@@ -22,6 +22,15 @@ inline Dims replaced(const Dims &shape, int dim, const Dims &with) {
   return out;
 }
 
+// A shape [outer, size, inner], seen from a dimension of it.
+struct Split {
+  int64_t outer = 1, size, inner = 1;
+  Split(const Dims &shape, int dim) : size(shape[dim]) {
+    for (int d = 0; d < shape.rank; ++d)
+      (d < dim ? outer : d > dim ? inner : size) *= d == dim ? 1 : shape[d];
+  }
+};
+
 // y = x with dimension dim replaced by those of ids: y[a, i..., b] = x[a, ids[i...], b].
 struct index_select {
   using Attrs = DimAttrs;

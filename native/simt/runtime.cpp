@@ -11,6 +11,7 @@
 namespace hrm::simt {
 
 struct Stream {
+  int device = 0;
   std::deque<Task> tasks;
   bool capturing = false, invalidated = false;
   std::vector<Task> captured;
@@ -44,6 +45,44 @@ cudaError_t &last_error() {
   return error;
 }
 cudaError_t report(cudaError_t error) { return last_error() = error; }
+int &current_device() {
+  static thread_local int device = 0;
+  return device;
+}
+
+// Calls that a test wants to fail (fail_call).
+struct Planned {
+  std::string function;
+  cudaError_t error = cudaSuccess;
+  int n_before = 0, n_times = 0;
+};
+Planned &planned() {
+  static Planned plan;
+  return plan;
+}
+cudaError_t planned_failure(const char *function) {
+  Planned &plan = planned();
+  if (plan.function != function || plan.n_before-- > 0 || plan.n_times-- <= 0)
+    return cudaSuccess;
+  return report(plan.error);
+}
+#define HRM_MAY_FAIL                                                                                                   \
+  if (const cudaError_t failure = hrm::simt::planned_failure(__func__); failure != cudaSuccess)                        \
+  return failure
+
+int &live() {
+  static int n_live = 0;
+  return n_live;
+}
+template <class T> T *made(T *object) {
+  const std::lock_guard<std::recursive_mutex> guard(lock());
+  ++live();
+  return object;
+}
+void unmade(bool existed) {
+  const std::lock_guard<std::recursive_mutex> guard(lock());
+  live() -= existed ? 1 : 0;
+}
 
 cudaError_t invalidate(Stream *stream) {
   stream->invalidated = true;
@@ -75,11 +114,18 @@ int device_count() {
 
 const std::string &failure() { return failed(); }
 void clear_failure() { failed().clear(); }
+void fail_call(const char *function, cudaError_t error, int n_before, int n_times) {
+  planned() = {function, error, n_before, n_times};
+}
+int n_live() { return live(); }
 
 cudaError_t enqueue(Stream *stream, Task task) {
   const std::lock_guard<std::recursive_mutex> guard(lock());
   if (!failed().empty())
     return report(cudaErrorLaunchFailure);
+  // As of kernels and events there; copies are less particular.
+  if (stream->device != current_device())
+    return report(cudaErrorInvalidResourceHandle);
   if (stream->capturing)
     stream->captured.push_back(std::move(task));
   else
@@ -92,60 +138,78 @@ cudaError_t enqueue(Stream *stream, Task task) {
 using hrm::simt::drain;
 using hrm::simt::enqueue;
 using hrm::simt::lock;
+using hrm::simt::made;
 using hrm::simt::report;
+using hrm::simt::unmade;
 
 cudaError_t cudaGetDeviceCount(int *count) {
   *count = hrm::simt::device_count();
   return *count > 0 ? cudaSuccess : report(cudaErrorNoDevice);
 }
 cudaError_t cudaSetDevice(int device) {
-  return device >= 0 && device < hrm::simt::device_count() ? cudaSuccess : report(cudaErrorInvalidValue);
+  HRM_MAY_FAIL;
+  if (device < 0 || device >= hrm::simt::device_count())
+    return report(cudaErrorInvalidValue);
+  hrm::simt::current_device() = device;
+  return cudaSuccess;
 }
 cudaError_t cudaMalloc(void **pointer, size_t n_bytes) {
+  HRM_MAY_FAIL;
   *pointer = std::aligned_alloc(256, (n_bytes + 255) / 256 * 256);
-  return *pointer ? cudaSuccess : report(cudaErrorMemoryAllocation);
+  return *pointer && made(*pointer) ? cudaSuccess : report(cudaErrorMemoryAllocation);
 }
 cudaError_t cudaFree(void *pointer) {
+  unmade(pointer != nullptr);
   std::free(pointer);
   return cudaSuccess;
 }
 cudaError_t cudaMallocHost(void **pointer, size_t n_bytes) { return cudaMalloc(pointer, n_bytes); }
 cudaError_t cudaFreeHost(void *pointer) { return cudaFree(pointer); }
 cudaError_t cudaMemGetInfo(size_t *available, size_t *total) {
+  HRM_MAY_FAIL;
   *available = *total = size_t{4} << 30;
   return cudaSuccess;
 }
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t n_bytes, cudaMemcpyKind, cudaStream_t stream) {
+  HRM_MAY_FAIL;
   return enqueue(stream, [=] {
     std::memcpy(to, from, n_bytes);
     return std::string();
   });
 }
 cudaError_t cudaMemsetAsync(void *to, int value, size_t n_bytes, cudaStream_t stream) {
+  HRM_MAY_FAIL;
   return enqueue(stream, [=] {
     std::memset(to, value, n_bytes);
     return std::string();
   });
 }
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned) {
-  *stream = new hrm::simt::Stream;
+  HRM_MAY_FAIL;
+  *stream = made(new hrm::simt::Stream{hrm::simt::current_device(), {}, false, false, {}});
   return cudaSuccess;
 }
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   const cudaError_t error = drain(stream);
+  unmade(stream != nullptr);
   delete stream;
   return error;
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) { return drain(stream); }
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned) {
-  *event = new hrm::simt::Event;
+  HRM_MAY_FAIL;
+  *event = made(new hrm::simt::Event);
   return cudaSuccess;
 }
 cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  unmade(event != nullptr);
   delete event;
   return cudaSuccess;
 }
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  HRM_MAY_FAIL;
+  if (stream->device != hrm::simt::current_device())
+    return report(cudaErrorInvalidResourceHandle);
   event->stream = stream;
   event->captured = stream->capturing;
   return cudaSuccess;
@@ -166,6 +230,8 @@ const char *cudaGetErrorName(cudaError_t error) {
   switch (error) {
   case cudaErrorMemoryAllocation:
     return "cudaErrorMemoryAllocation";
+  case cudaErrorInvalidResourceHandle:
+    return "cudaErrorInvalidResourceHandle";
   case cudaErrorLaunchFailure:
     return "cudaErrorLaunchFailure";
   case cudaErrorNoDevice:
@@ -205,11 +271,12 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph) {
   stream->capturing = false;
   if (stream->invalidated)
     return report(cudaErrorStreamCaptureInvalidated);
-  *graph = new hrm::simt::Graph{std::move(stream->captured)};
+  *graph = made(new hrm::simt::Graph{std::move(stream->captured)});
   return cudaSuccess;
 }
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsigned long long) {
-  *exec = new hrm::simt::GraphExec{std::make_shared<const std::vector<hrm::simt::Task>>(graph->tasks)};
+  HRM_MAY_FAIL;
+  *exec = made(new hrm::simt::GraphExec{std::make_shared<const std::vector<hrm::simt::Task>>(graph->tasks)});
   return cudaSuccess;
 }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
@@ -221,10 +288,12 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
   });
 }
 cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+  unmade(graph != nullptr);
   delete graph;
   return cudaSuccess;
 }
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) {
+  unmade(exec != nullptr);
   delete exec;
   return cudaSuccess;
 }

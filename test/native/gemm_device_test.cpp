@@ -43,8 +43,9 @@ template <class T> std::vector<T> random(int64_t n) {
 }
 
 struct Subject {
-  std::unique_ptr<Gpu> gpu = open_gpu(0);
-  cuda::Stream &stream = static_cast<cuda::Stream &>(*gpu);
+  std::unique_ptr<Gpu> gpu;
+  cuda::Stream &stream;
+  explicit Subject(int index = 0) : gpu(open_gpu(index)), stream(static_cast<cuda::Stream &>(*gpu)) {}
 
   template <class T> Tensor upload(const std::vector<T> &values) {
     Tensor t = Tensor::empty(stream.allocator(), std::is_same_v<T, float> ? DType::kF32 : DType::kBF16,
@@ -352,6 +353,30 @@ void check_failing(const Double &library) {
   expect(s.stream.products().n_by_library() == 1, "until there is");
 }
 
+// Products of two devices in turn: each is asked for on its own device, whose turn it is by nothing else.
+void check_two_devices() {
+  setenv("HRM_SIMT_DEVICES", "2", 1);
+  setenv("HRM_GEMM", "cublaslt", 1);
+  Subject subjects[] = {Subject(0), Subject(1)};
+  const auto values = random<float>(16 * 16);
+  std::vector<Tensor> in, out;
+  for (Subject &s : subjects) {
+    in.push_back(s.upload(values));
+    out.push_back(s.upload(values));
+  }
+  const auto multiply = [&](size_t i) {
+    gemm<float, float>("test", subjects[i].stream, {16, 16, 16}, {in[i].data<float>(), 16, 1},
+                       {in[i].data<float>(), 16, 1}, {out[i].data<float>(), 16});
+  };
+  for (int round = 0; round < 2; ++round)
+    for (size_t i = 0; i < 2; ++i) {
+      const auto [code, message] = failure_of([&] { multiply(i); });
+      expect(message.empty(), "products of two devices in turn: " + message);
+    }
+  expect(subjects[0].stream.products().n_by_library() == 1, "by the library");
+  expect(subjects[0].download<float>(out[0]) == subjects[1].download<float>(out[1]), "and they are equal");
+}
+
 // A library is looked for, and a product timed, once in a process: each check has one of its own.
 template <class F> void in_process(const char *what, F &&f) {
   const pid_t child = fork();
@@ -392,6 +417,10 @@ int main(int argc, char **argv) {
   });
   in_process("a library that fails", [&] { check_failing(open_double(argv[1])); });
   in_process("a library that works", [&] { check_choice(open_double(argv[1])); });
+  in_process("two devices", [&] {
+    open_double(argv[1]);
+    check_two_devices();
+  });
   std::printf("%d failed\n", failures);
   return failures == 0 ? 0 : 1;
 }

@@ -1,4 +1,6 @@
 /** Tensors on an accelerator: `npm run test:simt` has one. */
+import { pbkdf2 } from 'node:crypto';
+import { promisify } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import {
   add,
@@ -14,6 +16,7 @@ import {
   memory,
   mul,
   noGrad,
+  OutOfMemoryError,
   resetPeakMemory,
   sum,
   synchronize,
@@ -50,6 +53,23 @@ const other = device.startsWith('simt') ? 'cuda' : 'simt';
     noGrad(() => add_(t, 1));
     expect(Array.from(await before)).toEqual([1, 2]);
     expect(Array.from(t.dataSync())).toEqual([2, 3]);
+  });
+
+  it('lets a write go on while a read waits for a thread', async () => {
+    const t = tensor([1, 2], { device });
+    const begin = performance.now();
+    // Nothing else runs on threads meanwhile: there are 4, or as many as this says.
+    const n = Number(process.env['UV_THREADPOOL_SIZE'] ?? 4);
+    const hash = promisify(pbkdf2);
+    const busy = Promise.all(Array.from({ length: n }, () => hash('a', 'b', 300_000, 32, 'sha512')));
+    const before = t.data();
+    const asked = performance.now();
+    copy_(t, tensor([5, 6]));
+    const waited = performance.now() - asked;
+    await busy;
+    expect(waited).toBeLessThan((performance.now() - begin) / 2);
+    expect(Array.from(await before)).toEqual([1, 2]);
+    expect(Array.from(t.dataSync())).toEqual([5, 6]);
   });
 
   it('takes numbers and scalars of the CPU, refuses other mixtures', () => {
@@ -96,6 +116,13 @@ const other = device.startsWith('simt') ? 'cuda' : 'simt';
       add(zeros([4], { device }), 1);
     });
     expect(memory(device).liveBytes).toBe(liveBytes);
+  });
+
+  it('names its own limit where there is no memory', () => {
+    const { limitBytes } = memory(device);
+    const refused = new RegExp(`on ${device}:0: \\d+ bytes are live, the memory limit is ${limitBytes} bytes$`);
+    expect(() => zeros([limitBytes / 2], { device })).toThrow(refused);
+    expect(() => zeros([limitBytes / 2], { device })).toThrow(OutOfMemoryError);
   });
 
   it('draws the numbers of the CPU', () => {

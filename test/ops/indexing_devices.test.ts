@@ -2,14 +2,17 @@
 import { expect, it } from '@jest/globals';
 import {
   ArgumentError,
+  crossEntropy,
   type Device,
   gather,
   indexSelect,
   scatterAdd,
+  synchronize,
   type Tensor,
   tensor,
   zeros,
 } from '../../ts/index';
+import { crossEntropyBackwardOp } from '../../ts/ops/cross_entropy';
 import { indexSelectBackwardOp } from '../../ts/ops/indexing';
 import { eachDevice } from '../support/devices';
 import { arr, randomSource, sizeOf } from '../support/arrays';
@@ -77,5 +80,35 @@ eachDevice('indices', (device) => {
       }).toThrow(/indices must be in 0\.\.2, got/);
       expect(x.dataSync()).toEqual(before);
     }
+  });
+
+  it('into a dimension without elements are refused in the same words everywhere', () => {
+    const [empty, ids] = [zeros([0, 4], { device }), indices([5], [1], device)];
+    const runs = [
+      () => indexSelect(empty, 0, ids),
+      () => gather(empty, 0, indices([5], [1, 1], device)),
+      () => scatterAdd(empty, 0, indices([5], [1, 1], device), zeros([1, 1], { device })),
+    ];
+    for (const run of runs)
+      expect(() => {
+        run().dataSync();
+        synchronize(device);
+      }).toThrow(/: the dimension is empty, got index 5\b/);
+  });
+
+  it('that are labels are refused as labels, forward and backward', () => {
+    const logits = inLayout(arr([3, 11], integers([3, 11], 'logits', 9)), 'float32', 'contiguous', device);
+    for (const bad of [11, -1]) {
+      const labels = indices([-100, 10, bad], [3], device);
+      const refused = new RegExp(`: labels must be in \\[0, V\\), V = 11, or ignoreIndex, -100, got ${bad}\\b`);
+      expect(() => crossEntropy(logits, labels, { reduction: 'none' }).dataSync()).toThrow(refused);
+      const dy = inLayout(arr([3], [1, 1, 1]), 'float32', 'contiguous', device);
+      const attributes = { stablemax: false, ignoreIndex: -100 };
+      expect(() => crossEntropyBackwardOp.one([dy, logits, labels], attributes).dataSync()).toThrow(refused);
+    }
+    // What was found is forgotten: the next of indices is one of indices.
+    expect(() => indexSelect(logits, 0, indices([3], [1], device)).dataSync()).toThrow(
+      /indices must be in 0\.\.2, got 3/,
+    );
   });
 });

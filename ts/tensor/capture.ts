@@ -1,7 +1,7 @@
 /** Work of an accelerator recorded once and run again as a whole: `capture(fn)`. docs/cuda.md shows its use. */
 import { ArgumentError, DeviceError, DisposedError } from '../error';
 import type { GraphId } from '../native/addon';
-import { addon, guarded, typedError } from '../native/boundary';
+import { addon, guarded } from '../native/boundary';
 import { type Device, type DeviceCode, deviceCode, deviceName } from '../native/device';
 import { readOptions, requireFunction } from './arguments';
 import { tidyApart } from './scope';
@@ -46,15 +46,6 @@ function devicesUsed(before: readonly number[]): DeviceCode[] {
   return addon()
     .opCalls()
     .flatMap((calls, index) => (calls > (before[index] ?? 0) ? [index + 1] : []));
-}
-
-/** Not tried again where memory is short: what was recorded is gone by then. */
-function ended(owner: object, device: DeviceCode): GraphId {
-  try {
-    return addon().endCapture(owner, device);
-  } catch (error) {
-    throw typedError(error);
-  }
 }
 
 /** What a captured function has come to. Native code frees the graph when this object is collected. */
@@ -124,7 +115,7 @@ class Recorder<R> {
         throw new DeviceError(
           `capture: fn must work on one accelerator, ${deviceName(device)}, it also worked on ${others.map(deviceName).join(', ')}`,
         );
-      this.#graph = ended(this, device);
+      this.#graph = guarded(() => addon().endCapture(this, device));
       this.#result = this.#take(run);
     } catch (error) {
       addon().abortCapture(device);
