@@ -158,16 +158,18 @@ const presets: Record<string, Preset> = {
     },
   },
   'maze-mid': {
-    about: 'a mid-size HRM on generated 10x10 mazes for a CPU: hidden 128, 1+1 layers, a SwiGLU over the sequence',
+    about:
+      'a small HRM on generated 10x10 mazes for a CPU: hidden 32, a SwiGLU over the sequence, gradient of all updates',
     values: {
       model: {
-        hidden: 128,
-        nHeads: 4,
+        hidden: 32,
+        nHeads: 2,
         hLayers: 1,
         lLayers: 1,
         expansion: 2,
         mlpT: true,
         posEncodings: 'none',
+        gradSteps: 'full',
         lossType: 'softmax',
         haltMaxSteps: 4,
       },
@@ -176,10 +178,11 @@ const presets: Record<string, Preset> = {
         puzzleEmbLr: 1e-3,
         weightDecay: 0.1,
         puzzleEmbWeightDecay: 0.1,
-        lrMinRatio: 0.1,
+        lrMinRatio: 0.02,
         lrWarmupSteps: 100,
-        ema: 0.99,
+        ema: 0.999,
       },
+      // No dihedral: a turned label is not the one that ties by the lowest row-major index would give.
       // Any size of training set is generated in seconds; paths of more than 11 moves are at least 12 long.
       data: {
         kind: 'mazeGenerated',
@@ -187,13 +190,12 @@ const presets: Record<string, Preset> = {
         minPath: 11,
         minWallPercent: 30,
         maxWallPercent: 45,
-        trainPuzzles: 30000,
+        trainPuzzles: 60000,
         validPuzzles: 500,
         testPuzzles: 1000,
-        dihedral: true,
       },
-      train: { steps: 4000, batchSize: 32, logEverySteps: 50, checkpointEverySteps: 1000 },
-      eval: { everySteps: 500, batchSize: 250 },
+      train: { steps: 18000, batchSize: 8, logEverySteps: 500, checkpointEverySteps: 3000 },
+      eval: { everySteps: 3000, batchSize: 250 },
     },
   },
   'arc-mid': {
