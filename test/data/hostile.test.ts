@@ -147,7 +147,7 @@ describe('any value in any argument', () => {
   it('names what cannot be read, wherever it is', () => {
     const { proxy, revoke } = Proxy.revocable<unknown[]>([], {});
     revoke();
-    const getter = Object.defineProperty([1, 2, 3], 0, { get: () => throwing.geometry }) as number[];
+    const getter = Object.defineProperty([1, 2, 3], 0, { get: () => throwing.geometry });
     const task = { name: 'a', role: 'evaluation', file: 'f', train: [], test: [] };
     for (const call of [
       () => set.select(proxy as number[]),
