@@ -72,7 +72,7 @@ describe('importSudokuCsv', () => {
     ['a digit too large', `own,5${q.slice(1)},${a},1`, 'cell 1 must be at most 4'],
     ['layout inside the puzzle', `own,|${q.slice(1)},${a},1`, 'must have 16 cells'],
     ['a blank answer', `own,${q},${'.'.repeat(16)},1`, 'the answer has blank cells'],
-    ['an answer of ones', `own,${q},${'1'.repeat(16)},1`, 'breaks a rule: row 1 has the digit 1 4 times'],
+    ['an answer of ones', `own,${q},${'1'.repeat(16)},1`, 'breaks a rule: row 1 has the digit 1 in 4 cells'],
     ['an answer for another puzzle', `own,${q},${swapped},1`, 'the answer does not match the puzzle: the clue'],
     ['an ambiguous puzzle', `own,${'.'.repeat(16)},${a},1`, 'ambiguous: it has several solutions'],
     ['invalid UTF-8', Buffer.concat([Buffer.from([0xff]), Buffer.from(row(0))]), 'the text must be UTF-8'],
