@@ -1,4 +1,4 @@
-// The addon with CUDA, in a folder of its own beside the one for the CPU: what npm run test:gpu and gpu:pack build.
+// The addon with CUDA, in a folder of its own beside the one for the CPU (npm run build -- --cuda).
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { rootDir } from './source_files.mjs';

@@ -2,6 +2,7 @@
 // compute-sanitizer's memcheck and synccheck. Builds first, unless HRM_ADDON names an addon. Exit 3 without a GPU.
 //   --arch=native   what to build for      --allow-no-gpu  ends well where there is no GPU, saying so
 //   suites | sanitizers                    only these; what else is given goes to jest
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
@@ -21,7 +22,13 @@ function fail(message, code = 1) {
   process.exit(code);
 }
 
+function noDevice(why) {
+  fail(`no device: ${why}; nothing was tested`, given.includes('--allow-no-gpu') ? 0 : NO_DEVICE);
+}
+
 if (!process.env.HRM_ADDON) {
+  // What to build for is the GPU's to say.
+  if (arch === 'native' && spawnSync('nvidia-smi', ['-L']).status !== 0) noDevice('nvidia-smi finds none');
   if (!ran(process.execPath, ['scripts/build.mjs', `--cuda=${arch}`, '--tests'])) fail('it cannot be built');
   const jobs = String(availableParallelism());
   if (!ran('cmake', ['--build', CUDA_BUILD, '--target', 'op_test', '--parallel', jobs]))
@@ -31,10 +38,7 @@ const linked = nvidiaLibraries(addon);
 if (linked.length > 0) fail(`${addon} must be linked to no library of NVIDIA, got ${linked.join(', ').trim()}`);
 const { name, missing } = gpuOf(addon);
 if (name !== 'cuda') fail(`${addon} must be built with CUDA, got one for ${name ?? 'the CPU alone'}`);
-if (missing !== null) {
-  const isAllowed = given.includes('--allow-no-gpu');
-  fail(`no device: ${missing}; nothing was tested`, isAllowed ? 0 : NO_DEVICE);
-}
+if (missing !== null) noDevice(missing);
 
 const failed = [];
 if (wants('suites') && !jestPassed(addon, rest.length > 0 ? rest : SUITES, { REQUIRE_CUDA: '1' }))

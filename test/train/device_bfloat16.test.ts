@@ -1,14 +1,19 @@
 /** Training in bfloat16 with float32 master weights, on the CPU and on an accelerator (`npm run test:simt`). */
 import { expect, it } from '@jest/globals';
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { backward } from '../../ts/autograd/tape';
 import { noGrad } from '../../ts/autograd/no_grad';
 import { actStep, initialCarry } from '../../ts/hrm/act';
 import { modelConfig, type ModelSettings } from '../../ts/hrm/config';
+import { carryFrom } from '../../ts/hrm/initial_states';
 import { actLoss } from '../../ts/hrm/loss';
 import { Hrm } from '../../ts/hrm/model';
 import { addon } from '../../ts/native/boundary';
+import { AdamATan2 } from '../../ts/optim/adam_atan2';
+import { capture } from '../../ts/tensor/capture';
+import { full } from '../../ts/tensor/create';
 import { parseSafetensors } from '../../ts/io/safetensors';
 import type { Device } from '../../ts/native/device';
 import { div } from '../../ts/ops/arithmetic';
@@ -20,6 +25,7 @@ import { tidy } from '../../ts/tensor/scope';
 import { parseConfig, type ConfigValues } from '../../ts/train/config';
 import { loadModel } from '../../ts/train/load_model';
 import { presetLayer } from '../../ts/train/presets';
+import { SegmentRunner } from '../../ts/train/segment_runner';
 import { batchTensors, TrainStep } from '../../ts/train/step';
 import { train } from '../../ts/train/train';
 import { eachDevice } from '../support/devices';
@@ -105,6 +111,13 @@ const versionOf = (t: Tensor): number => addon().version(Tensor.handleOf(t, 'tes
 const valuesOf = (tensors: Iterable<Tensor>): number[][] =>
   [...tensors].map((t) => Array.from(t.dataSync() as Float32Array));
 
+/** A hash of all values: jest takes minutes to show how long lists differ. */
+const digestOf = (tensors: Iterable<Tensor>): string => {
+  const hash = createHash('sha256');
+  for (const t of tensors) hash.update(t.dataSync());
+  return hash.digest('hex');
+};
+
 const demo = parseConfig([presetLayer('demo-4x4')]).optim;
 function stepOf(model: Hrm, device: Device): TrainStep {
   const optim = { ...demo, lr: 5e-3, lrWarmupSteps: 2, ema: 0.9 };
@@ -187,6 +200,53 @@ eachDevice('bfloat16 training', (device) => {
     expect(logits(model)).not.toEqual(before);
     model.dispose();
     fresh.dispose();
+  });
+
+  it('captures a step of somebody else with the numbers of one that runs op by op', () => {
+    const after = (isCaptured: boolean): unknown[] => {
+      const model = modelOf('bfloat16', device);
+      const batch = batchTensors(batchOf(1), device);
+      const optimizer = new AdamATan2(model.namedParameters(), { copies: model.roundedCopies });
+      const [lr, finite] = [full([], 0.01, { device }), full([], true, { device })];
+      const generator = new Generator(7, { device });
+      const step = capture(
+        () => {
+          const run = actStep(model, initialCarry(model, batch), batch, { training: true, generator });
+          const { loss } = actLoss(model.config, run.carry, run.outputs);
+          backward(loss);
+          optimizer.step(lr, finite);
+          model.zeroGrad();
+          return loss;
+        },
+        { device: isCaptured ? device : 'cpu' },
+      );
+      const losses = [1, 2, 3, 4].map(() => step().item());
+      const copies = [...model.roundedCopies.values()];
+      expect(digestOf(copies.map(({ tensor }) => tensor))).toBe(
+        digestOf(copies.map(({ leaf }) => cast(leaf, 'bfloat16'))),
+      );
+      const weights = digestOf(model.stateDict().values());
+      for (const owner of [step, optimizer, model]) owner.dispose();
+      return [losses, weights];
+    };
+    const captured = after(true);
+    expect(captured).toEqual(after(false));
+    expect(new Set(captured[0] as number[]).size).toBe(4);
+  });
+
+  it('rounds what no recording is to round once: where the owner of the graph does so before', () => {
+    const model = modelOf('bfloat16', device);
+    const runner = new SegmentRunner(model);
+    tidy(() => {
+      runner.start(carryFrom(model, batchTensors(batchOf(1), device), { zH: model.hInit, zL: model.lInit }));
+    });
+    for (let i = 0; i < 3; ++i) runner.next();
+    const versions = [...model.roundedCopies.values()].map((copy) => versionOf(copy.tensor));
+    expect(versions).toHaveLength(4 * 4 + 1);
+    for (let i = 0; i < 3; ++i) runner.next();
+    expect([...model.roundedCopies.values()].map((copy) => versionOf(copy.tensor))).toEqual(versions);
+    runner.dispose();
+    model.dispose();
   });
 
   it('learns as float32 does, the same way again', () => {

@@ -1,5 +1,4 @@
 /** What every analysis takes, and the batches that it looks at. */
-import { requireDataset } from '../data/check';
 import type { PuzzleDataset } from '../data/dataset';
 import { fixedSubset, testBatches } from '../data/sampler';
 import { requireModel } from '../hrm/arguments';
@@ -7,11 +6,11 @@ import type { BatchTensors } from '../hrm/act';
 import type { Hrm } from '../hrm/model';
 import type { States } from '../ops/l_loop';
 import { noGrad } from '../autograd/no_grad';
-import { ArgumentError } from '../error';
 import { readOptions, requireInteger, requireSignal } from '../tensor/arguments';
 import { tidy } from '../tensor/scope';
 import type { Tensor } from '../tensor/tensor';
-import { withoutPadding } from '../train/evaluate';
+import { requireFitting, withoutPadding } from '../train/evaluate';
+import { MAX_BATCH_SIZE, MAX_SEGMENTS } from '../train/limits';
 import { batchTensors } from '../train/step';
 
 /** Options that all analyses have. */
@@ -33,7 +32,6 @@ export const ANALYSIS_OPTIONS = [
   'signal',
 ] as const satisfies readonly (keyof AnalysisOptions)[];
 
-const MAX_SEGMENTS = 65536;
 export const DEFAULT_BATCH = 64;
 
 /**
@@ -53,22 +51,9 @@ export function readAnalysis<O extends AnalysisOptions>(
   const { puzzles, subsetSeed, batchSize, signal } = given;
   if (puzzles != null) requireInteger(op, 'puzzles', puzzles, 1, 2 ** 31 - 1);
   if (subsetSeed !== undefined) requireInteger(op, 'subsetSeed', subsetSeed, 0);
-  if (batchSize !== undefined) requireInteger(op, 'batchSize', batchSize, 1, 2 ** 20);
+  if (batchSize !== undefined) requireInteger(op, 'batchSize', batchSize, 1, MAX_BATCH_SIZE);
   requireSignal(op, signal);
-  const data = requireDataset(op, dataset);
-  const { seqLen, vocabSize, puzzleEmbNdim, numPuzzleIdentifiers } = checked.config;
-  const { metadata } = data;
-  const fits =
-    metadata.seqLen === seqLen &&
-    metadata.vocabSize <= vocabSize &&
-    (puzzleEmbNdim === 0 || metadata.numPuzzleIdentifiers <= numPuzzleIdentifiers);
-  if (!fits) {
-    throw new ArgumentError(
-      `${op}: the dataset must fit the model's seqLen ${seqLen}, vocabSize ${vocabSize} and numPuzzleIdentifiers ` +
-        `${numPuzzleIdentifiers}, got ${metadata.seqLen}, ${metadata.vocabSize} and ${metadata.numPuzzleIdentifiers}`,
-    );
-  }
-  return { model: checked, dataset: data, given };
+  return { model: checked, dataset: requireFitting(op, checked, dataset), given };
 }
 
 /** A number of segments. @throws ArgumentError */

@@ -1,28 +1,30 @@
 import { addon } from '../native/boundary';
-import { isRecording, recordingNumber } from '../tensor/capture';
+import { currentRecording } from '../tensor/capture';
 import { dtypeCode } from '../tensor/dtype';
 import { nativeCall } from '../tensor/invoke';
 import { Tensor } from '../tensor/tensor';
 
-/** Whether whoever launches what is being recorded rounds copies again before each launch. */
-let areKept = false;
+let isRefreshedByOwner = false;
 
-/** Runs `fn`, which may be recorded, for a caller that calls `refresh` of all copies before each launch. */
-export function withKeptCopies<R>(fn: () => R): R {
-  const before = areKept;
-  areKept = true;
+/**
+ * Runs a function that is captured, whose owner calls `refresh` on the copies it reads before each of its runs: what is
+ * recorded of it reads them as they are then, and rounds none.
+ */
+export function withRefreshedCopies<R>(fn: () => R): R {
+  const before = isRefreshedByOwner;
+  isRefreshedByOwner = true;
   try {
     return fn();
   } finally {
-    areKept = before;
+    isRefreshedByOwner = before;
   }
 }
 
 /**
  * A bfloat16 copy of a float32 leaf, rounded to nearest even, that ops read in the leaf's place. Gradients arrive at the
  * leaf, in float32. The copy follows the leaf: after a write to the leaf it is rounded again before its next use, unless
- * whoever wrote the leaf has written the copy too (`written`). A graph asks no versions: rounding is part of it, unless
- * somebody sees to the copies before each launch (`withKeptCopies`).
+ * whoever wrote the leaf has written the copy too (`written`). A recording rounds it anew before its first use in it: each
+ * launch then reads the leaf as it is, which may have been written since.
  */
 export class RoundedCopy {
   readonly leaf: Tensor;
@@ -30,7 +32,7 @@ export class RoundedCopy {
   /** The memory of the leaf, and the version of it, that the copy was made of. */
   #id = -1;
   #version = -1;
-  /** The recording that rounds it. */
+  /** The recording in which it was, 0: none. What is recorded has not run, and may never. */
   #recording = 0;
 
   constructor(leaf: Tensor) {
@@ -43,13 +45,11 @@ export class RoundedCopy {
     return this.#copy!;
   }
 
-  /** Rounds the leaf again where it was written since. */
+  /** Rounds the leaf again where it was written since, or may be before what is recorded runs. */
   refresh(): void {
     const { id } = Tensor.handleOf(this.leaf, 'RoundedCopy', 'the leaf');
-    const recording = areKept ? 0 : recordingNumber();
-    const isUnrecorded = recording !== 0 && recording !== this.#recording;
-    if (isUnrecorded || this.#id !== id || this.#version !== addon().version(id)) this.#round();
-    if (isUnrecorded) this.#recording = recording;
+    const isOfNow = this.#recording === currentRecording() || (this.#recording === 0 && isRefreshedByOwner);
+    if (!isOfNow || this.#id !== id || this.#version !== addon().version(id)) this.#round();
   }
 
   /** Says that the leaf and its copy have been written together. */
@@ -57,6 +57,7 @@ export class RoundedCopy {
     const { id } = Tensor.handleOf(this.leaf, 'RoundedCopy', 'the leaf');
     this.#id = id;
     this.#version = addon().version(id);
+    this.#recording = currentRecording();
   }
 
   #round(): void {
@@ -69,8 +70,7 @@ export class RoundedCopy {
       this.#copy.leaf = this.leaf;
       rounded.dispose();
     }
-    // What is recorded has not run, and may never.
-    if (!isRecording()) this.written();
+    this.written();
   }
 
   dispose(): void {

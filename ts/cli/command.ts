@@ -44,10 +44,10 @@ function checkScalars(
   }
 }
 
-// yargs takes `--json=maybe` for false.
-function checkFlags(flags: readonly string[]): void {
-  for (const name of flags) {
-    const text = process.argv.find((word) => word.startsWith(`--${name}=`))?.slice(name.length + 3);
+// yargs takes `--json=maybe` for false. (In `--json maybe` the word is another argument.)
+function checkFlags(names: readonly string[]): void {
+  for (const name of names) {
+    const text = process.argv.includes(`--${name}`) ? undefined : givenText(name);
     if (text !== undefined && text !== 'true' && text !== 'false')
       throw new ConfigError(`--${name}: must be given alone, or as true or false, got "${text}"`);
   }
@@ -68,7 +68,8 @@ export function defineCommand<T>(spec: CommandSpec<T>): Command {
   return {
     register: (parser, exit) => {
       let lists: ReadonlySet<string> = new Set();
-      let [numbers, flags]: (readonly string[])[] = [[], []];
+      let numbers: readonly string[] = [];
+      let flags: readonly string[] = [];
       parser.command(
         spec.command,
         spec.describe,
@@ -77,7 +78,8 @@ export function defineCommand<T>(spec: CommandSpec<T>): Command {
           for (const [line, about] of spec.examples) built.example(line, about);
           // yargs gives --train-on as trainOn too.
           const { array, number, boolean } = (built as unknown as DeclaredOptions).getOptions();
-          [numbers, flags] = [number, boolean];
+          numbers = number;
+          flags = boolean;
           // Otherwise a number that was forgotten is as one that was not asked for.
           built.requiresArg(number);
           lists = new Set(
@@ -86,8 +88,8 @@ export function defineCommand<T>(spec: CommandSpec<T>): Command {
           return built;
         },
         async (args: ArgumentsCamelCase<T>) => {
-          checkScalars(args, lists, numbers!);
-          checkFlags(flags!);
+          checkScalars(args, lists, numbers);
+          checkFlags(flags);
           exit(await spec.run(args));
         },
       );

@@ -1,6 +1,7 @@
 /** The model of a run and puzzles to look at it with. */
 import type { PuzzleDataset } from '../data/dataset';
 import { ConfigError } from '../error';
+import type { Device } from '../native/device';
 import { parseJson } from '../io/strict_json';
 import { checkLayer, parseConfig, type RunConfig, serializeConfig } from '../train/config';
 import type { LoadedModel } from '../train/load_model';
@@ -15,7 +16,7 @@ export interface SplitChoice {
   /** The trained weights instead of the averaged. */
   readonly raw: boolean;
   /** Where the model is to work. */
-  readonly device: string;
+  readonly device: Device;
   /** `data.key=value` */
   readonly set: readonly string[];
 }
@@ -53,12 +54,5 @@ export async function openSplit(
   });
   const dataset = data[split];
   if (dataset === undefined) throw new ConfigError(`${command}: --split ${split}: the run's data has no such split`);
-  const { seqLen, vocabSize } = loaded.model.config;
-  const { metadata } = dataset;
-  if (metadata.seqLen !== seqLen || metadata.vocabSize > vocabSize)
-    throw new ConfigError(
-      `${command}: the data must have puzzles of ${seqLen} cells and at most ${vocabSize} tokens, as the model, ` +
-        `got ${metadata.seqLen} and ${metadata.vocabSize}`,
-    );
   return { loaded, data, dataset };
 }

@@ -1,8 +1,8 @@
 /** `hrm parity`: this engine against stored outputs of the reference implementation. */
-import type { Device } from '../native/device';
 import { parity } from '../train/parity';
 import type { ParityRow } from '../train/parity_compare';
 import { defineCommand, EXIT_FAILURE, EXIT_OK } from './command';
+import { deviceOption } from './open_model';
 import { renderTable } from './table';
 
 const number = (value: number): string => (value === 0 ? '0' : value.toExponential(2));
@@ -27,15 +27,13 @@ export const parityCommand = defineCommand({
     ['$0 parity fixtures/s16_rope_stablemax', 'every tensor with its error and bound; exit 1 when one exceeds it'],
   ],
   options: (parser) =>
-    parser
-      .positional('dir', {
-        type: 'string',
-        demandOption: true,
-        describe: 'folder with ref.safetensors and ref.json',
-      })
-      .option('device', { type: 'string', default: 'cpu', requiresArg: true, describe: 'cpu, cuda or cuda:<index>' }),
+    deviceOption(parser).positional('dir', {
+      type: 'string',
+      demandOption: true,
+      describe: 'folder with ref.safetensors and ref.json',
+    }),
   run: ({ dir, device }) => {
-    const rows = parity(dir, device as Device);
+    const rows = parity(dir, device);
     process.stdout.write(renderParity(rows));
     return rows.every((row) => row.ok) ? EXIT_OK : EXIT_FAILURE;
   },

@@ -2,7 +2,6 @@
 import { spawn } from 'node:child_process';
 import path from 'node:path';
 import { ConfigError } from '../error';
-import type { Device } from '../native/device';
 import { startViewer } from '../viz/server';
 import { defineCommand, EXIT_OK, interruptible } from './command';
 import { deviceOption } from './open_model';
@@ -43,7 +42,7 @@ export const view = defineCommand({
     }
     return interruptible(async (signal) => {
       const viewer = await startViewer({
-        ...{ dir: run, port, device: device as Device },
+        ...{ dir: run, port, device },
         pageDir: path.join(packageRoot(), 'dist', 'viewer'),
       });
       process.stdout.write(`${viewer.url}  shows ${run}; Ctrl-C ends it\n`);

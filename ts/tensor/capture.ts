@@ -28,17 +28,13 @@ export interface Captured<R> {
 
 /** Whether a captured function runs; they cannot run in each other. */
 let running = false;
-let recording = false;
-let nRecordings = 0;
+/** Recordings begun so far. */
+let begun = 0;
+let recording = 0;
 
-/** Whether work is being recorded: what is asked for now has not run when its JavaScript has. */
-export function isRecording(): boolean {
+/** Which recording is being made, from 1; 0: none. What is asked for in one has not run when its JavaScript has. */
+export function currentRecording(): number {
   return recording;
-}
-
-/** Which recording is going on, from 1; 0 outside of any. */
-export function recordingNumber(): number {
-  return recording ? nRecordings : 0;
 }
 
 /** The accelerators that work was asked of since `before`. */
@@ -105,8 +101,7 @@ class Recorder<R> {
     guarded(() => {
       addon().beginCapture(device);
     });
-    recording = true;
-    nRecordings++;
+    recording = ++begun;
     try {
       const before = addon().opCalls();
       const run = tidyApart('capture', this.#fn);
@@ -121,7 +116,7 @@ class Recorder<R> {
       addon().abortCapture(device);
       throw error;
     } finally {
-      recording = false;
+      recording = 0;
     }
     const graph = this.#graph;
     guarded(() => {

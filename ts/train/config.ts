@@ -11,6 +11,7 @@ import { readArgument, readArray, readFields } from '../tensor/arguments';
 import { checkModelSettings, modelSettingsSchema, resolveModel, type DataShape, type ModelConfig } from '../hrm/config';
 import { type DataConfig, dataSchema, dataSchemas, kindOf } from './data_kinds';
 import { puzzles, seed } from './data_kinds/kind';
+import { MAX_BATCH_SIZE, MAX_SEGMENTS } from './limits';
 
 const steps = z
   .int()
@@ -40,11 +41,7 @@ const trainSchema = z.strictObject({
   /** Length of the run: in epochs over groups, or in steps. One of the two is null. */
   epochs: z.number().positive().max(1e9).nullable().default(null),
   steps: steps.nullable().default(null),
-  batchSize: z
-    .int()
-    .min(1)
-    .max(2 ** 20)
-    .default(32),
+  batchSize: z.int().min(1).max(MAX_BATCH_SIZE).default(32),
   /** Seeds initial weights, data order, augmentation and exploration, each from a stream of its own. */
   seed: seed.default(0),
   /** cpu, cuda or cuda:<index>. */
@@ -78,14 +75,9 @@ const evalSchema = z.strictObject({
   everySteps: steps.nullable().default(500),
   /** A fixed subset of this many puzzles, drawn once from the seed; null = all. */
   puzzles: puzzles.nullable().default(null),
-  batchSize: z
-    .int()
-    .min(1)
-    .max(2 ** 20)
-    .nullable()
-    .default(null),
+  batchSize: z.int().min(1).max(MAX_BATCH_SIZE).nullable().default(null),
   /** Segments to run; null = haltMaxSteps. */
-  segments: z.int().min(1).max(65536).nullable().default(null),
+  segments: z.int().min(1).max(MAX_SEGMENTS).nullable().default(null),
   /** The same for the evaluation at the end of the run; 0 puzzles = none. */
   finalPuzzles: z
     .int()
@@ -93,7 +85,7 @@ const evalSchema = z.strictObject({
     .max(2 ** 31 - 1)
     .nullable()
     .default(null),
-  finalSegments: z.int().min(1).max(65536).nullable().default(null),
+  finalSegments: z.int().min(1).max(MAX_SEGMENTS).nullable().default(null),
 });
 
 const configSchema = z.strictObject({

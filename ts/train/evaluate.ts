@@ -2,6 +2,7 @@
 import { noGrad } from '../autograd/no_grad';
 import type { PuzzleDataset } from '../data/dataset';
 import { fixedSubset, testBatches, type Batch } from '../data/sampler';
+import { ArgumentError } from '../error';
 import { type BatchTensors, type Carry, initialCarry, type StepOutputs } from '../hrm/act';
 import { drawInitialStates } from '../hrm/initial_states';
 import { actLoss, IGNORE_LABEL, METRIC_NAMES } from '../hrm/loss';
@@ -17,6 +18,7 @@ import { requireCallback, requireDataset } from '../data/check';
 import { readOptions, requireInteger, requireSignal } from '../tensor/arguments';
 import { tidy } from '../tensor/scope';
 import { disposeBatch, ownBatch } from './carry';
+import { MAX_BATCH_SIZE, MAX_SEGMENTS } from './limits';
 import { type AnsweredRows, scorerFor, type TaskFigures, type TaskScorer } from './scoring';
 import { SegmentRunner } from './segment_runner';
 import { batchSegments, type SegmentsOptions, selectCarry, selectOutputs } from './segments';
@@ -97,10 +99,6 @@ export interface Evaluation extends TaskFigures {
   /** Only with several initial states. */
   readonly vote?: VoteFigures;
 }
-
-/** More takes hours and memory that nobody means to ask for. */
-const MAX_SEGMENTS = 65536;
-const MAX_BATCH_SIZE = 2 ** 20;
 
 class Totals {
   readonly sums = new Float64Array(METRIC_NAMES.length);
@@ -217,7 +215,7 @@ export async function evaluate(model: Hrm, dataset: PuzzleDataset, options: Eval
   requireInteger('evaluate', 'batchSize', batchSize, 1, MAX_BATCH_SIZE);
   requireInitialStates('evaluate', initialStates, model);
   requireInteger('evaluate', 'statesSeed', statesSeed, 0);
-  const { sets } = requireDataset('evaluate', dataset);
+  const { sets } = requireFitting('evaluate', model, dataset);
   const totals = new Totals(segments, initialStates, scorerFor(dataset), onAnswers);
   const largest = sets.reduce((most, { nExamples }) => Math.max(most, nExamples), 1);
   const rows = puzzles === null ? undefined : (n: number): Uint32Array => fixedSubset(n, puzzles, subsetSeed);
@@ -238,6 +236,22 @@ export async function evaluate(model: Hrm, dataset: PuzzleDataset, options: Eval
     runner.dispose();
   }
   return totals.result(segments, adaptive);
+}
+
+/** Checks that a data set is one for the model. @throws ArgumentError */
+export function requireFitting(op: string, { config }: Hrm, dataset: unknown): PuzzleDataset {
+  const data = requireDataset(op, dataset);
+  const { seqLen, vocabSize, puzzleEmbNdim, numPuzzleIdentifiers } = config;
+  const { metadata } = data;
+  const fits =
+    metadata.seqLen === seqLen &&
+    metadata.vocabSize <= vocabSize &&
+    (puzzleEmbNdim === 0 || metadata.numPuzzleIdentifiers <= numPuzzleIdentifiers);
+  if (fits) return data;
+  throw new ArgumentError(
+    `${op}: the dataset must fit the model's seqLen ${seqLen}, vocabSize ${vocabSize} and numPuzzleIdentifiers ` +
+      `${numPuzzleIdentifiers}, got ${metadata.seqLen}, ${metadata.vocabSize} and ${metadata.numPuzzleIdentifiers}`,
+  );
 }
 
 /** The rows of a batch without its padding. */

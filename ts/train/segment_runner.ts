@@ -1,5 +1,5 @@
 import { noGrad } from '../autograd/no_grad';
-import { withKeptCopies } from '../autograd/rounded_copy';
+import { withRefreshedCopies } from '../autograd/rounded_copy';
 import { actStep, type Carry, type StepOutputs } from '../hrm/act';
 import type { Hrm } from '../hrm/model';
 import { copy_ } from '../ops/cast';
@@ -37,7 +37,7 @@ export class SegmentRunner {
     this.dispose();
     this.#carry = own;
     const device = this.#graph ? this.#model.device : 'cpu';
-    this.#segment = capture(() => withKeptCopies(() => this.#run(own)), { device });
+    this.#segment = capture(() => withRefreshedCopies(() => this.#run(own)), { device });
   }
 
   /** One segment more. What it returns holds until the next. */

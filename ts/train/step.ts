@@ -1,5 +1,5 @@
 /** One optimizer step: a segment forward, its loss, backward and both updates; nothing of it is read on the host. */
-import { withKeptCopies } from '../autograd/rounded_copy';
+import { withRefreshedCopies } from '../autograd/rounded_copy';
 import { backward } from '../autograd/tape';
 import type { Batch } from '../data/sampler';
 import { types } from 'node:util';
@@ -117,7 +117,9 @@ export class TrainStep {
 
   #capture(): Captured<StepResult> {
     const { device } = this.model;
-    return capture(() => withKeptCopies(() => this.#step()), { device: this.options.graph === false ? 'cpu' : device });
+    return capture(() => withRefreshedCopies(() => this.#step()), {
+      device: this.options.graph === false ? 'cpu' : device,
+    });
   }
 
   /** What the last step left to the next. */

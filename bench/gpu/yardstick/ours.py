@@ -25,7 +25,9 @@ def addon(root, rehearsal):
         if named is None and os.path.exists(simulated):
             return simulated, 'simt'
         return named or known[1], 'simt' if named and 'simt' in os.path.basename(named) else 'cpu'
-    return named or next((file for file in known if os.path.exists(file)), None), 'cuda'
+    # As the engine itself: the one that was built last. One without CUDA says so in its rows.
+    built = [file for file in known if os.path.exists(file)]
+    return named or max(built, key=os.path.getmtime, default=None), 'cuda'
 
 
 def programs(root, rehearsal, say):
