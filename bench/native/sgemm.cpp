@@ -64,7 +64,7 @@ struct Subject {
 /** One figure of one subject: enough calls for some 15 ms, after a pause in which the other side's threads fall asleep.
  */
 double measure(const Subject &subject, double flop) {
-  usleep(3000);
+  usleep(20000);
   subject.run();
   const auto seconds = [&](int calls) {
     const auto start = Clock::now();

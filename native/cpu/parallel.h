@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <type_traits>
@@ -16,9 +17,10 @@ namespace hrm::cpu {
 /**
  * Runs the tasks of one parallel_for at a time, on the calling thread and nThreads() - 1 workers.
  *
- * Tasks are claimed one by one, and the caller never waits for a worker that has not claimed one: on a busy machine,
- * where a worker may not be scheduled for milliseconds, the caller does the work itself. Workers spin for some ten
- * microseconds after a job, then sleep. One thread at a time may call parallel_for.
+ * Every thread claims the tasks of its own contiguous share one by one, so that what a repeated job touches stays in
+ * the caches of one core, then helps with the others' shares. The caller never waits for a worker that has not claimed
+ * a task: on a busy machine, where a worker may not be scheduled for milliseconds, the caller does the work itself.
+ * Workers spin for some hundred microseconds after a job, then sleep. One thread at a time may call parallel_for.
  */
 class ThreadPool {
 public:
@@ -66,12 +68,17 @@ private:
   static constexpr uint64_t kInside = kOpen - 1;
   static constexpr uint64_t kJob = uint64_t{1} << 33;
 
+  /** Tasks [next, end) of one thread's share are unclaimed. */
+  struct alignas(64) Share {
+    std::atomic<int64_t> next{0};
+    int64_t end = 0;
+  };
+
   alignas(64) std::atomic<uint64_t> state_{0};
-  alignas(64) std::atomic<int64_t> next_{0};
   alignas(64) std::atomic<int> sleepers_{0};
   std::atomic<bool> callerSleeps_{false};
   std::atomic<bool> stop_{false};
-  int64_t nTasks_ = 0;
+  std::unique_ptr<Share[]> shares_;
   Invoke invoke_ = nullptr;
   void *context_ = nullptr;
   std::mutex mutex_;

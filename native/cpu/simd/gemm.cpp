@@ -56,7 +56,7 @@ template <class T> struct Plan {
       nMax = n;
       rowTasks = 1;
       rowMax = m;
-      colTasks = parallel ? std::min<int64_t>(panels, std::max<int64_t>(8, 4 * nThreads)) : 1;
+      colTasks = parallel ? std::min<int64_t>(panels, std::max<int64_t>(16, 8 * nThreads)) : 1;
       sharedElements = padded<T>(m * kMax);
       threadElements = padded<T>(kMax * kCols);
       return;
@@ -86,23 +86,24 @@ struct NextPanel {
   int64_t lineStride = 0; // when it is two lines at every k
 
   Ahead share(int64_t block, int64_t blocks, int64_t k) const {
-    if (lineStride == 0 || block > 1)
+    if (lineStride == 0 || block >= 2 * kUnroll)
       return Ahead::share(data, nBytes, block, blocks, k);
-    return {static_cast<const char *>(data) + 64 * block, lineStride};
+    // A kernel fetches at every kUnroll-th k only: as many blocks take turns at one line.
+    return {static_cast<const char *>(data) + block / kUnroll * 64 + block % kUnroll * lineStride, lineStride};
   }
 };
 
 /** All row blocks of a packed A against one panel of B. */
-template <class T>
-void rows_times_panel(int64_t m, int64_t k, const T *packedA, int64_t aStep, const T *b, int64_t bStride,
-                      const NextPanel &next, StoreTile<T> out) {
+template <class T, class Layout>
+void rows_times_panel(int64_t m, int64_t k, const T *packedA, const T *b, Layout layout, const NextPanel &next,
+                      StoreTile<T> out) {
   const RowBlocks blocks(m);
   T *const c = out.c;
   for (int64_t block = 0; block < blocks.count; ++block) {
     const int64_t row = blocks.begin(block);
     const int rows = blocks.size(block);
     out.c = c + row * out.ldc;
-    tile_product<T>(rows, k, packedA + row * aStep, rows, b, bStride, next.share(block, blocks.count, k), out);
+    tile_product<T>(rows, k, packedA + row * k, b, layout, next.share(block, blocks.count, k), out);
   }
 }
 
@@ -156,10 +157,10 @@ template <class T> void shared_a_product(ThreadPool &pool, const GemmArgs<T> &g,
         const StoreTile<T> out{g.c + col, g.ldc, cols, g.accumulate || kb > 0};
         const NextPanel next = unpacked_next(g, panel, k0, k);
         if (inPlace && cols == kTileCols<T>) {
-          rows_times_panel(g.m, k, packedA, k, g.b.data + k0 * g.b.rowStride + col, g.b.rowStride, next, out);
+          rows_times_panel(g.m, k, packedA, g.b.data + k0 * g.b.rowStride + col, InPlace{g.b.rowStride}, next, out);
         } else {
           pack_b_panel(g, panel, k0, k, packedB);
-          rows_times_panel(g.m, k, packedA, k, packedB, kTileCols<T>, next, out);
+          rows_times_panel(g.m, k, packedA, packedB, Packed{}, next, out);
         }
       }
     });
@@ -187,7 +188,7 @@ template <class T> void shared_b_product(ThreadPool &pool, const GemmArgs<T> &g,
           const StoreTile<T> out{g.c + row * g.ldc + panel * kCols, g.ldc, panel_cols<T>(g.n, panel),
                                  g.accumulate || kb > 0};
           const NextPanel next{packedB + (p + 1) * k * kCols, p + 1 < nPanels ? k * kCols * int64_t{sizeof(T)} : 0};
-          rows_times_panel(rows, k, packedA, k, packedB + p * k * kCols, kCols, next, out);
+          rows_times_panel(rows, k, packedA, packedB + p * k * kCols, Packed{}, next, out);
         }
       });
     }
