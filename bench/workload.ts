@@ -132,6 +132,8 @@ export class Workload {
       const step = actStep(this.#model, old, this.#batch, { training: true, generator: this.#generator });
       const { puzzleRows } = step.outputs;
       const meanLoss = div(actLoss(this.config, step.carry, step.outputs).loss, this.#size.batch);
+      // As TrainStep does.
+      this.#model.releasePacked();
       backward(meanLoss);
       noGrad(() => {
         this.#dense.step(this.#lr, this.#finite);

@@ -227,6 +227,14 @@ napi_value version(napi_env env, napi_callback_info info) {
         env, static_cast<double>(to_tensor(env, *args.state, args[0], "version", "tensor").storage->version()));
   });
 }
+// forgetDerived(id): frees what ops keep beside the tensor's bytes, such as weights packed for products; they make it again
+napi_value forget_derived(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    const Arguments<1> args(env, info, "forgetDerived");
+    to_tensor(env, *args.state, args[0], "forgetDerived", "tensor").storage->derived().clear();
+    return nullptr;
+  });
+}
 // isLive(id): false for a number that is no tensor's, or no more
 napi_value is_live(napi_env env, napi_callback_info info) {
   return guarded(env, [&] {
@@ -322,6 +330,7 @@ void export_tensors(napi_env env, EnvState &state, napi_value exports) {
       {"device", device},
       {"toDevice", copy_to_device},
       {"version", version},
+      {"forgetDerived", forget_derived},
       {"isContiguous", is_contiguous},
       {"isLive", is_live},
       {"sameStorage", same_storage},

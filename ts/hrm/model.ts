@@ -151,6 +151,14 @@ export class Hrm extends Module {
   }
 
   /**
+   * Frees the packed weights that the passes so far have left beside the parameters (as much memory again on the CPU); the next
+   * pass packs anew. Between the forward pass and the gradient it costs nothing: the optimizer makes them stale anyway.
+   */
+  releasePacked(): void {
+    for (const [, parameter] of this.namedParameters()) parameter.forgetDerived();
+  }
+
+  /**
    * The input embedding x (HRM section 1).
    *
    * @param inputs int32 [B, seqLen]

@@ -103,6 +103,7 @@ export interface Addon {
   /** A contiguous copy there. */
   toDevice(owner: object, id: TensorId, device: number): TensorId;
   version(id: TensorId): number;
+  forgetDerived(id: TensorId): void;
   /** Whether a number is that of a living tensor. */
   isLive(id: TensorId): boolean;
   isContiguous(id: TensorId): boolean;

@@ -93,6 +93,13 @@ export class Tensor {
     return new Tensor(Tensor.handleOf(this, 'alias', 'tensor').retain(), false);
   }
 
+  /** @internal Frees what ops keep beside this tensor's memory, as weights packed for products; they make it again. */
+  forgetDerived(): void {
+    guarded(() => {
+      addon().forgetDerived(this.#id('forgetDerived'));
+    });
+  }
+
   #id(op: string): TensorId {
     if (this.#disposed) throw new DisposedError(`${op}: the tensor has been disposed`);
     return this.#handle.id;

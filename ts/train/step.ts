@@ -166,6 +166,8 @@ export class TrainStep {
     noGrad(() => add_(this.counter, 1));
     const { carry, outputs } = actStep(model, this.#carry!, this.#incoming!, { training: true, generator });
     const { loss, metrics } = actLoss(model.config, carry, outputs);
+    // The gradients can have their memory; on an accelerator the graph of the step has reserved what it needs.
+    if (model.device === 'cpu') model.releasePacked();
     backward(div(loss, batchSize));
     return noGrad(() => {
       const gradients = model.namedParameters().map(([, parameter]) => parameter.grad);
