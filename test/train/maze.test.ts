@@ -7,13 +7,14 @@ import { writeDataset } from '../../ts/data/dataset';
 import { generateMazes } from '../../ts/data/maze/generate';
 import { layoutClass } from '../../ts/data/maze/layout';
 import { MazeSet } from '../../ts/data/maze/set';
-import { mazeDataset } from '../../ts/data/maze/source';
+import { mazeDataset, mazeSampler } from '../../ts/data/maze/source';
 import { formatMaze, parseMaze } from '../../ts/data/maze/text';
 import { generateSudoku } from '../../ts/data/sudoku/generate';
 import { geometryOf } from '../../ts/data/sudoku/geometry';
 import { sudokuDataset } from '../../ts/data/sudoku/source';
 import { ConfigError } from '../../ts/error';
 import { memory } from '../../ts/native/runtime';
+import { Generator } from '../../ts/ops/random';
 import { parseConfig, type ConfigValues } from '../../ts/train/config';
 import { evaluate } from '../../ts/train/evaluate';
 import { loadModel } from '../../ts/train/load_model';
@@ -25,6 +26,8 @@ import { solve } from '../../ts/train/solve';
 import type { MazeSolution } from '../../ts/train/solve_maze';
 import { taskOfShape } from '../../ts/train/tasks';
 import { train } from '../../ts/train/train';
+import { TrainStep } from '../../ts/train/step';
+import type { TargetChooser } from '../../ts/train/targets';
 import { tinyModel } from '../support/tiny_model';
 import { tinyRun, withDirectory } from '../support/tiny_run';
 
@@ -40,6 +43,42 @@ const open = (data: ConfigValues['data']): Promise<RunData> =>
       { source: 'test', values: { data } },
     ]),
   );
+
+describe('targets of a run', () => {
+  const stepsWith = (targets: TargetChooser | undefined): { weights: string; exact: number } => {
+    const hrm = tinyModel({ seqLen: 25, haltMaxSteps: 1 });
+    const { optim } = parseConfig([{ source: 'test', values: tinyRun }]);
+    const step = new TrainStep(hrm, { optim, totalSteps: 9, batchSize: 4, generator: new Generator(1), targets });
+    const set = generateMazes({ size: 5, count: 8, seed: 2, minPath: 5 });
+    const sampler = mazeSampler(set, { dihedral: false }, { batchSize: 4, seed: 1, epochsPerInterval: 9 });
+    for (let i = 1; i <= 3; i++) step.run(i, sampler.next()!);
+    const exact = step.read(0).reduce((sum, { metrics }) => sum + metrics.exactAccuracy, 0);
+    const values = hrm.namedParameters().map(([, weight]) => Array.from(weight.dataSync() as Float32Array));
+    return { weights: JSON.stringify(values), exact };
+  };
+
+  it('are the labels that are chosen by the logits of the step', () => {
+    const seen: number[] = [];
+    const answers: TargetChooser = ({ labels, logits, vocabSize }) => {
+      seen.push(logits.length / labels.length / vocabSize);
+      return labels.map((_, i) => {
+        const row = logits.subarray(i * vocabSize, (i + 1) * vocabSize);
+        return row.indexOf(Math.max(...row));
+      });
+    };
+    const given = stepsWith(undefined);
+    expect(stepsWith(({ labels }) => labels)).toEqual(given);
+    const chosen = stepsWith(answers);
+    expect(seen).toEqual([1, 1, 1]);
+    expect(chosen.weights).not.toBe(given.weights);
+    expect([given.exact, chosen.exact > 0]).toEqual([0, true]);
+  });
+
+  it.each(['label', 'nearestPath'])('are those of data.targets %s', async (targets) => {
+    const { targets: choose } = await open({ ...tinyMazes, targets });
+    expect(typeof choose).toBe(targets === 'label' ? 'undefined' : 'function');
+  });
+});
 
 describe('maze data of a run', () => {
   it('is generated, no layout in two splits, and watched for held-out ones', async () => {
@@ -237,7 +276,9 @@ describe('solve', () => {
     );
     expect(() => solve(tinyModel({ vocabSize: 7 }), maze, { task: 'maze' })).toThrow(/vocabSize 7/);
     expect(() => solve(model, maze, { task: 'maze', geometry: geometryOf(2, 2) })).toThrow(/geometry is for Sudokus/);
-    expect(() => solve(tinyModel({ seqLen: 25 }), 'S'.repeat(25))).toThrow(/options.task says what else/);
+    expect(() => solve(tinyModel({ seqLen: 25, haltMaxSteps: 1 }), 'S'.repeat(25))).toThrow(
+      /options.task says what else/,
+    );
   });
 });
 

@@ -57,6 +57,11 @@ export const modelSettingsSchema = z.strictObject({
   haltLoss: z.enum(['official', 'halt', 'none']).default('official'),
   /** H_init and L_init: truncated normal, or zeros, so that the first update sees the input alone. */
   stateInit: z.enum(['normal', 'zero']).default('normal'),
+  /**
+   * How mlpT starts: drawn as all weights are, or on the square grid that the puzzle is, each cell hearing from its
+   * neighbours (startOnGrid). An algorithm change, for small models on little data.
+   */
+  mixerInit: z.enum(['normal', 'grid']).default('normal'),
   lossType: z.enum(['stablemax', 'softmax']).default('stablemax'),
   /** Dtype of activations; weights and optimizer state are always float32. */
   forwardDtype: z.enum(['float32', 'bfloat16', 'float64']).default('float32'),
@@ -96,6 +101,7 @@ export function checkModelSettings(model: ModelSettings): void {
   if (model.posEncodings === 'rope' && model.mlpT) {
     fail('posEncodings "rope" rotates q and k, which mlpT does not have; use "none" or "learned"');
   }
+  if (model.mixerInit === 'grid') checkGridMixer(model);
   if (gradSteps !== 'full' && gradSteps > hCycles * lCycles) {
     fail(`gradSteps must be at most hCycles * lCycles = ${hCycles * lCycles}, got ${gradSteps}`);
   }
@@ -107,6 +113,21 @@ export function checkModelSettings(model: ModelSettings): void {
     fail(`puzzleEmbLen must be at least ceil(puzzleEmbNdim / hidden) = ${Math.ceil(ndim / hidden)}, got ${length}`);
   }
   if (ndim === 0 && length > 0) fail(`puzzleEmbLen must be 0 when puzzleEmbNdim is 0, got ${length}`);
+}
+
+function checkGridMixer({ mlpT, seqLen, expansion, ...model }: ModelSettings): void {
+  if (!mlpT) fail(`mixerInit "grid" is for mlpT, the SwiGLU over the sequence, got mlpT false`);
+  if (seqLen === null) return;
+  const side = Math.sqrt(seqLen);
+  if (!Number.isInteger(side)) fail(`mixerInit "grid" is for puzzles that are square grids, got seqLen ${seqLen}`);
+  const inner = swigluInnerSize(seqLen + puzzleEmbSize({ ...model, mlpT, seqLen, expansion }).length, expansion);
+  // One for each cell, and for each pair of neighbours both ways.
+  const units = side * side + 4 * side * (side - 1);
+  if (inner < units) {
+    fail(
+      `mixerInit "grid" needs ${units} inner units over the sequence for a ${side} x ${side} grid, got ${inner}; raise expansion`,
+    );
+  }
 }
 
 function puzzleEmbSize(model: ModelSettings): { ndim: number; length: number } {
@@ -131,7 +152,7 @@ export function resolveModel(model: ModelSettings, data: Partial<DataShape> = {}
     return given;
   };
   const { ndim, length } = puzzleEmbSize(model);
-  return {
+  const resolved = {
     ...model,
     puzzleEmbNdim: ndim,
     puzzleEmbLen: length,
@@ -139,6 +160,9 @@ export function resolveModel(model: ModelSettings, data: Partial<DataShape> = {}
     vocabSize: pick('vocabSize', false),
     seqLen: pick('seqLen', true),
   };
+  // Once more: what the data says can contradict a setting too.
+  checkModelSettings(resolved);
+  return resolved;
 }
 
 /**

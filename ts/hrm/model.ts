@@ -32,10 +32,11 @@ class Level extends Module {
     super();
     const { hidden, expansion } = config;
     const seqLen = totalSeqLen(config);
+    const start = config.mixerInit === 'grid' ? { gridSide: Math.sqrt(config.seqLen) } : {};
     const shape = {
       hidden,
       inner: swigluInnerSize(hidden, expansion),
-      ...(config.mlpT ? { mlpT: { seqLen, inner: swigluInnerSize(seqLen, expansion) } } : {}),
+      ...(config.mlpT ? { mlpT: { seqLen, inner: swigluInnerSize(seqLen, expansion), ...start } } : {}),
     };
     this.#blocks = Array.from({ length: nLayers }, (_, i) => this.child(`layers.${i}`, new Block(shape, generator)));
   }

@@ -1,5 +1,6 @@
 import type { BlockWeights } from '../ops/level';
 import type { Generator } from '../ops/random';
+import { startOnGrid } from './grid_mixer';
 import { Linear } from './linear';
 import { Module } from './module';
 
@@ -9,7 +10,7 @@ export interface BlockShape {
   /** F: inner size of the SwiGLU over the hidden axis. */
   inner: number;
   /** S and F' where a SwiGLU over the sequence axis replaces attention (TRM's mlpT). */
-  mlpT?: { seqLen: number; inner: number };
+  mlpT?: { seqLen: number; inner: number; /** Of the grid that it starts on (startOnGrid). */ gridSide?: number };
 }
 
 /** qkv_proj [3D, D] (q heads, then k heads, then v heads) and o_proj [D, D]; no biases. */
@@ -46,6 +47,8 @@ export class Block extends Module {
     this.#mixer = shape.mlpT
       ? this.child('mlp_t', new SwiGlu(shape.mlpT.seqLen, shape.mlpT.inner, generator))
       : this.child('self_attn', new Attention(shape.hidden, generator));
+    if (this.#mixer instanceof SwiGlu && shape.mlpT?.gridSide !== undefined)
+      startOnGrid({ gateUp: this.#mixer.gateUp.weight, down: this.#mixer.down.weight }, shape.mlpT.gridSide);
     this.#mlp = this.child('mlp', new SwiGlu(shape.hidden, shape.inner, generator));
   }
 

@@ -11,6 +11,7 @@ import type { MazeRunSplits } from './data_kinds/maze';
 import type { SudokuRunSplits } from './data_kinds/sudoku';
 import type { DataLength } from './length';
 import type { OverlapGuard } from './overlap_guard';
+import type { TargetChooser } from './targets';
 
 /** Where an ARC run's data is from. */
 export interface ArcRun {
@@ -22,6 +23,8 @@ export interface RunData {
   /** Of the training split. */
   readonly metadata: DatasetMetadata;
   readonly sampler: (options: SamplerOptions) => TrainSampler;
+  /** Chooses the labels of a step by what the model answers; undefined: they are those of the data. */
+  readonly targets: TargetChooser | undefined;
   readonly valid: PuzzleDataset | undefined;
   readonly test: PuzzleDataset | undefined;
   readonly sudoku: SudokuRunSplits | undefined;

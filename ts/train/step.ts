@@ -29,6 +29,7 @@ import type { OrderedRead, Tensor } from '../tensor/tensor';
 import { noGrad } from '../autograd/no_grad';
 import { disposeBatch, disposeCarry, ownBatch, ownCarry, writeBatch, writeCarry } from './carry';
 import type { RunConfig } from './config';
+import { chooseTargets, type TargetChooser } from './targets';
 
 /** The tensors of a batch of the sampler, int32. */
 export function batchTensors(
@@ -82,6 +83,8 @@ export interface TrainStepOptions {
   readonly generator: Generator;
   /** Whether a step on an accelerator is captured and launched as one graph. Default true; the numbers are the same. */
   readonly graph?: boolean;
+  /** Chooses the labels of each step by its logits, which the host then reads: no graph. */
+  readonly targets?: TargetChooser | undefined;
 }
 
 /** The training state beside the data order: model, optimizers, carry and step, all tensors. */
@@ -118,7 +121,7 @@ export class TrainStep {
   #capture(): Captured<StepResult> {
     const { device } = this.model;
     return capture(() => withRefreshedCopies(() => this.#step()), {
-      device: this.options.graph === false ? 'cpu' : device,
+      device: this.options.graph === false || this.options.targets ? 'cpu' : device,
     });
   }
 
@@ -143,7 +146,7 @@ export class TrainStep {
     });
     // Here and not in the step, which may be recorded: loading and evaluation write master weights between steps.
     this.model.refreshCopies();
-    const { values, probes } = withoutHostReads(() => this.#update());
+    const { values, probes } = this.options.targets ? this.#update() : withoutHostReads(() => this.#update());
     // The optimizer has, whoever ran the step.
     for (const copy of this.model.roundedCopies.values()) copy.written();
     this.#pending.push({ step, values: values.readLater(), probes: probes.readLater() });
@@ -165,7 +168,8 @@ export class TrainStep {
     const { optim, batchSize, generator } = options;
     noGrad(() => add_(this.counter, 1));
     const { carry, outputs } = actStep(model, this.#carry!, this.#incoming!, { training: true, generator });
-    const { loss, metrics } = actLoss(model.config, carry, outputs);
+    const current = options.targets ? chooseTargets(options.targets, carry.current, outputs.logits) : carry.current;
+    const { loss, metrics } = actLoss(model.config, { ...carry, current }, outputs);
     // The gradients can have their memory; on an accelerator the graph of the step has reserved what it needs.
     if (model.device === 'cpu') model.releasePacked();
     backward(div(loss, batchSize));

@@ -4,6 +4,7 @@ import { importMazeCsv } from '../../data/maze/csv';
 import { WALL_PERCENT } from '../../data/maze/generate';
 import { MAX_MAZE_SIZE } from '../../data/maze/grid';
 import { layoutImages, layoutOf } from '../../data/maze/layout';
+import { nearestPathLabels } from '../../data/maze/nearest';
 import type { MazeSet } from '../../data/maze/set';
 import { mazeDataset, mazeMetadata, mazeSampler } from '../../data/maze/source';
 import { generatingMazeSplits, mazeOverlapOf, type MazeOverlap } from '../../data/maze/split';
@@ -25,6 +26,11 @@ export interface MazeRunSplits {
 
 /** Each training maze is turned or mirrored at random whenever it comes up; the official recipe does not. */
 const dihedral = z.boolean().default(false);
+/**
+ * What a training maze is held to: its label, or the shortest path that the model finds most probable (nearestPathLabels).
+ * The latter is an algorithm change, for who wants *a* shortest path.
+ */
+const targets = z.enum(['label', 'nearestPath']).default('label');
 const percent = z.number().min(0).max(100);
 
 /** Csv files in the official format (plain or .gz). */
@@ -34,6 +40,7 @@ export const mazeCsv = defineDataKind({
     train: z.string().min(1).default('data/maze/train.csv.gz'),
     test: z.string().min(1).default('data/maze/test.csv.gz'),
     dihedral,
+    targets,
     /** Only the first so many training mazes; null = all. */
     trainPuzzles: puzzles.nullable().default(null),
   }),
@@ -46,7 +53,7 @@ export const mazeCsv = defineDataKind({
     const limit = data.trainPuzzles === null ? {} : { maxRows: data.trainPuzzles };
     const { set: train } = await importMazeCsv(data.train, { onProgress, ...limit });
     const { set: test } = await importMazeCsv(data.test, { onProgress, size: train.size });
-    return mazeRun({ train, valid: undefined, test }, data.dihedral, undefined);
+    return mazeRun({ train, valid: undefined, test }, data, undefined);
   },
 });
 
@@ -69,6 +76,7 @@ export const mazeGenerated = defineDataKind({
     validPuzzles: puzzles.default(200),
     testPuzzles: puzzles.default(500),
     dihedral,
+    targets,
     seed: seed.default(0),
   }),
   task: 'maze',
@@ -90,20 +98,21 @@ export const mazeGenerated = defineDataKind({
     const counts = { trainPuzzles, validPuzzles, testPuzzles };
     const generating = generatingMazeSplits({ size, seed: data.seed, minPath, wallPercent, ...counts });
     const { train, valid, test } = await finishInTurns(generating, { signal });
-    return mazeRun({ train, valid, test }, data.dihedral, mazeGuard(size, [valid, test]));
+    return mazeRun({ train, valid, test }, data, mazeGuard(size, [valid, test]));
   },
 });
 
 function mazeRun(
   splits: Pick<MazeRunSplits, 'train' | 'valid' | 'test'>,
-  turned: boolean,
+  { dihedral, targets }: { dihedral: boolean; targets: 'label' | 'nearestPath' },
   guard: OverlapGuard | undefined,
 ): RunData {
   const { train, valid, test } = splits;
   const { size } = train;
   return {
     metadata: mazeMetadata(size, train.length),
-    sampler: (options) => mazeSampler(train, { dihedral: turned }, options),
+    sampler: (options) => mazeSampler(train, { dihedral }, options),
+    targets: targets === 'nearestPath' ? (rows) => nearestPathLabels(size, rows) : undefined,
     valid: valid && mazeDataset(valid),
     test: mazeDataset(test),
     sudoku: undefined,

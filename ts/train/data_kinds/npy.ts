@@ -24,6 +24,7 @@ export const npy = defineDataKind({
     return {
       metadata: dataset.metadata,
       sampler: (options) => storedSampler(dataset, options),
+      targets: undefined,
       valid: undefined,
       test: loadDataset(dir, 'test'),
       sudoku: undefined,

@@ -111,6 +111,7 @@ function sudokuRun(splits: SudokuRunSplits, augment: AugmentOptions, guard: Over
   return {
     metadata: sudokuMetadata(geometry, train.length),
     sampler: (options) => sudokuSampler(train, augment, options),
+    targets: undefined,
     valid: valid && sudokuDataset(valid),
     test: sudokuDataset(test),
     sudoku: splits,
