@@ -227,7 +227,8 @@ napi_value version(napi_env env, napi_callback_info info) {
         env, static_cast<double>(to_tensor(env, *args.state, args[0], "version", "tensor").storage->version()));
   });
 }
-// forgetDerived(id): frees what ops keep beside the tensor's bytes, such as weights packed for products; they make it again
+// forgetDerived(id): frees what ops keep beside the tensor's bytes, such as weights packed for products; they make it
+// again
 napi_value forget_derived(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     const Arguments<1> args(env, info, "forgetDerived");
