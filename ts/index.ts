@@ -130,6 +130,7 @@ export {
   type SaveOfficialOptions,
 } from './train/official';
 export { openRunData, type ArcRun, type OpenDataOptions, type RunData } from './train/run_data';
+export type { TargetChooser } from './train/targets';
 export type { MazeRunSplits } from './train/data_kinds/maze';
 export type { SudokuRunSplits } from './train/data_kinds/sudoku';
 export type { OverlapGuard } from './train/overlap_guard';

@@ -152,6 +152,7 @@ const hrm: Subjects = {
   'Hrm.ropeTables': { args: [none], call: () => model().ropeTables && undefined },
   'Hrm.roundedCopies': { args: [none], call: () => model().roundedCopies && undefined },
   'Hrm.refreshCopies': method(model, 'refreshCopies', none),
+  'Hrm.releasePacked': method(model, 'releasePacked', none),
   'Hrm.device': { args: [none], call: () => model().device },
   'Hrm.movable': { args: [none], call: () => void (model() as unknown as { movable: () => unknown }).movable() },
   'Hrm.initialStates': bounded(method(model, 'initialStates', int(0, 3))),

@@ -305,6 +305,7 @@ function access(name: string): Subject {
 const tensorMembers: Subjects = {
   Tensor: construct(api.Tensor, none, none),
   'Tensor.isTensor': call((item: unknown) => api.Tensor.isTensor(item), anyTensor),
+  'Tensor.forgetDerived': method(() => api.zeros([2, 3]), 'forgetDerived', none),
   'Tensor.adopt': method(() => api.zeros([2, 3]), 'adopt', about([2, 3])),
   // Its other arguments are ours: names for the error.
   'Tensor.handleOf': call((item: unknown) => api.Tensor.handleOf(item, 'op', 'x'), anyTensor),
