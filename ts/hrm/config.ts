@@ -115,19 +115,19 @@ export function checkModelSettings(model: ModelSettings): void {
   if (ndim === 0 && length > 0) fail(`puzzleEmbLen must be 0 when puzzleEmbNdim is 0, got ${length}`);
 }
 
-function checkGridMixer({ mlpT, seqLen, expansion, ...model }: ModelSettings): void {
+function checkGridMixer(model: ModelSettings): void {
+  const { mlpT, seqLen, expansion } = model;
   if (!mlpT) fail(`mixerInit "grid" is for mlpT, the SwiGLU over the sequence, got mlpT false`);
   if (seqLen === null) return;
   const side = Math.sqrt(seqLen);
   if (!Number.isInteger(side)) fail(`mixerInit "grid" is for puzzles that are square grids, got seqLen ${seqLen}`);
-  const inner = swigluInnerSize(seqLen + puzzleEmbSize({ ...model, mlpT, seqLen, expansion }).length, expansion);
+  const inner = swigluInnerSize(seqLen + puzzleEmbSize(model).length, expansion);
   // One for each cell, and for each pair of neighbours both ways.
   const units = side * side + 4 * side * (side - 1);
-  if (inner < units) {
-    fail(
-      `mixerInit "grid" needs ${units} inner units over the sequence for a ${side} x ${side} grid, got ${inner}; raise expansion`,
-    );
-  }
+  if (inner >= units) return;
+  fail(
+    `mixerInit "grid" needs ${units} inner units over the sequence for a ${side} x ${side} grid, got ${inner}; raise expansion`,
+  );
 }
 
 function puzzleEmbSize(model: ModelSettings): { ndim: number; length: number } {
@@ -141,7 +141,6 @@ function puzzleEmbSize(model: ModelSettings): { ndim: number; length: number } {
  * @throws ConfigError
  */
 export function resolveModel(model: ModelSettings, data: Partial<DataShape> = {}): ModelConfig {
-  checkModelSettings(model);
   const pick = (key: keyof DataShape, exact: boolean, fallback?: number): number => {
     const given = model[key];
     const fromData = data[key];
@@ -160,7 +159,6 @@ export function resolveModel(model: ModelSettings, data: Partial<DataShape> = {}
     vocabSize: pick('vocabSize', false),
     seqLen: pick('seqLen', true),
   };
-  // Once more: what the data says can contradict a setting too.
   checkModelSettings(resolved);
   return resolved;
 }

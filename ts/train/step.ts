@@ -170,8 +170,8 @@ export class TrainStep {
     const { carry, outputs } = actStep(model, this.#carry!, this.#incoming!, { training: true, generator });
     const current = options.targets ? chooseTargets(options.targets, carry.current, outputs.logits) : carry.current;
     const { loss, metrics } = actLoss(model.config, { ...carry, current }, outputs);
-    // The gradients can have their memory; on an accelerator the graph of the step has reserved what it needs.
-    if (model.device === 'cpu') model.releasePacked();
+    // The gradients can have their memory.
+    model.releasePacked();
     backward(div(loss, batchSize));
     return noGrad(() => {
       const gradients = model.namedParameters().map(([, parameter]) => parameter.grad);

@@ -114,31 +114,6 @@ void stage_product(const Crew &crew, const RowBlocks &blocks, int64_t nPanels, i
   });
 }
 
-/**
- * out = residual + packed A [S, k] times all panels of B, n columns, row-major. A long sum is taken in parts, so that a
- * part of A stays in the L2 cache.
- */
-template <class T>
-void stage_sum(const Crew &crew, const RowBlocks &blocks, int64_t n, int64_t k, const T *packedA, const T *packedB,
-               const T *after, const T *residual, T *out) {
-  constexpr int64_t kCols = kTileCols<T>, kPartBytes = 6144;
-  const int64_t nPanels = round_up_to(n, kCols) / kCols;
-  const int64_t parts = std::max<int64_t>(1, (k * static_cast<int64_t>(sizeof(T)) + kPartBytes - 1) / kPartBytes);
-  for (int64_t part = 0; part < parts; ++part) {
-    const int64_t begin = k * part / parts, size = k * (part + 1) / parts - begin;
-    const T *add = part == 0 ? residual : out;
-    crew.stage(nPanels, [&](int64_t p, int) {
-      const T *panel = packedB + (p * k + begin) * kCols;
-      const T *next = p + 1 < nPanels ? panel + k * kCols : part + 1 < parts ? packedB + (begin + size) * kCols : after;
-      panel_product(blocks, KPart{k, begin, size}, packedA, panel, next, size * kCols * static_cast<int64_t>(sizeof(T)),
-                    [&](int64_t row) {
-                      const int64_t at = row * n + p * kCols, cols = n - p * kCols;
-                      return ResidualTile<T>{add + at, out + at, n, static_cast<int>(cols < kCols ? cols : kCols)};
-                    });
-    });
-  }
-}
-
 /** Output rows [0, nTokens); the others are left undefined. Keys and values come from all rows. */
 template <class T>
 void block_forward(const Crew &crew, const BlockShape<T> &s, const PackedBlock<T> &w, const BlockBuffers<T> &b,
@@ -179,7 +154,12 @@ void block_forward(const Crew &crew, const BlockShape<T> &s, const PackedBlock<T
     attention_head(s, head, nTokens, b.qkv, b.attention, lse, attentionScratch[thread]);
   });
   pack(blocks, b.attention);
-  stage_sum<T>(crew, blocks, D, D, b.packed, w.o, w.gateUp, b.input, b.y1);
+  const auto residual = [&](const T *in, T *out) {
+    return [&, in, out](int64_t row, int64_t p) {
+      return ResidualTile<T>{in + row * D + p * kCols, out + row * D + p * kCols, D, columns(D, p)};
+    };
+  };
+  stage_product<T>(crew, blocks, round_up_to(D, kCols) / kCols, D, b.packed, w.o, w.gateUp, residual(b.input, b.y1));
   normalise(b.y1, b.r1, true);
   stage_product<T>(crew, blocks, round_up_to(F, W) / W, D, b.packed, w.gateUp, w.down, [&](int64_t row, int64_t p) {
     const int64_t col = p * W;
@@ -187,7 +167,8 @@ void block_forward(const Crew &crew, const BlockShape<T> &s, const PackedBlock<T
     return SwigluTile<T>{b.packedInner + row * F + col * rows, b.gateUp ? b.gateUp + row * 2 * F + col : nullptr, F,
                          static_cast<int>(F - col < W ? F - col : W)};
   });
-  stage_sum<T>(crew, blocks, D, F, b.packedInner, w.down, w.qkv, b.y1, b.output);
+  stage_product<T>(crew, blocks, round_up_to(D, kCols) / kCols, F, b.packedInner, w.down, w.qkv,
+                   residual(b.y1, b.output));
   normalise(b.output, b.r2, false);
 }
 

@@ -182,29 +182,19 @@ HRM_INLINE void tile_product(int rows, int64_t k, const T *a, const T *b, Layout
   });
 }
 
-/** Steps [begin, begin + size) of operands that were packed with `total` of them. */
-struct KPart {
-  int64_t total, begin, size;
-};
-
 /**
- * All row blocks of a packed A against one packed panel (which begins at the part of k), fetching nBytes from `next`
- * meanwhile; make(row) gives the epilogue of the block that begins there.
+ * All row blocks of a packed A against one packed panel, fetching nBytes from `next` meanwhile; make(row) gives the
+ * epilogue of the block that begins there.
  */
-template <class T, class MakeEpilogue>
-HRM_INLINE void panel_product(const RowBlocks &blocks, const KPart &k, const T *packedA, const T *panel,
-                              const void *next, int64_t nextBytes, const MakeEpilogue &make) {
-  for (int64_t block = 0; block < blocks.count; ++block) {
-    const int64_t row = blocks.begin(block);
-    const int rows = blocks.size(block);
-    tile_product<T>(rows, k.size, packedA + row * k.total + k.begin * rows, panel, Packed{},
-                    Ahead::share(next, nextBytes, block, blocks.count, k.size), make(row));
-  }
-}
 template <class T, class MakeEpilogue>
 HRM_INLINE void panel_product(const RowBlocks &blocks, int64_t k, const T *packedA, const T *panel, const void *next,
                               int64_t nextBytes, const MakeEpilogue &make) {
-  panel_product(blocks, KPart{k, 0, k}, packedA, panel, next, nextBytes, make);
+  for (int64_t block = 0; block < blocks.count; ++block) {
+    const int64_t row = blocks.begin(block);
+    const int rows = blocks.size(block);
+    tile_product<T>(rows, k, packedA + row * k, panel, Packed{},
+                    Ahead::share(next, nextBytes, block, blocks.count, k), make(row));
+  }
 }
 
 /** Packs rows [0, m) of A as consecutive row panels: dst has m * k elements. */

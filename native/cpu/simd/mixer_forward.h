@@ -34,7 +34,7 @@ template <class T> struct SwigluBuffers {
 template <class T>
 void swiglu_norm_forward(const Crew &crew, const SwigluSize<T> &s, const T *gateUp, const T *down, const T *after,
                          const SwigluBuffers<T> &b) {
-  constexpr int64_t W = kLanes<T>;
+  constexpr int64_t kCols = kTileCols<T>, W = kLanes<T>;
   const int64_t N = s.width, F = s.inner;
   const RowBlocks blocks(s.rows);
   crew.stage(blocks.count, [&](int64_t block, int) {
@@ -48,7 +48,11 @@ void swiglu_norm_forward(const Crew &crew, const SwigluSize<T> &s, const T *gate
     return SwigluTile<T>{b.packedInner + row * F + col * rows, b.gateUp ? b.gateUp + row * 2 * F + col : nullptr, F,
                          static_cast<int>(F - col < W ? F - col : W)};
   });
-  stage_sum<T>(crew, blocks, N, F, b.packedInner, down, after, b.x, b.y);
+  stage_product<T>(crew, blocks, round_up_to(N, kCols) / kCols, F, b.packedInner, down, after,
+                   [&](int64_t row, int64_t p) {
+                     const int64_t at = row * N + p * kCols, cols = N - p * kCols;
+                     return ResidualTile<T>{b.x + at, b.y + at, N, static_cast<int>(cols < kCols ? cols : kCols)};
+                   });
   crew.stage(blocks.count, [&](int64_t block, int) {
     for (int64_t i = blocks.begin(block), end = i + blocks.size(block); i < end; ++i) {
       const T factor = rms_norm_row(b.y + i * N, b.y + i * N, N, s.eps);

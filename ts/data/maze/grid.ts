@@ -30,6 +30,14 @@ export function mazeSizeOf(cells: number): number | undefined {
   return Number.isInteger(size) && size >= 2 && size <= MAX_MAZE_SIZE ? size : undefined;
 }
 
+/** The cell above (way 0), below, left or right (3) of one in `column`; -1 outside. */
+export function neighbourOf(cell: number, column: number, way: number, size: number): number {
+  if (way === 0) return cell - size;
+  if (way === 1) return cell + size < size * size ? cell + size : -1;
+  if (way === 2) return column > 0 ? cell - 1 : -1;
+  return column < size - 1 ? cell + 1 : -1;
+}
+
 /** Checks that a value is a grid of tokens, square, and of `size` where that is given. @throws ArgumentError */
 export function requireGrid(op: string, value: unknown, size?: number): MazeGrid {
   if (!types.isUint8Array(value)) {

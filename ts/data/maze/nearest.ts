@@ -1,4 +1,4 @@
-import { FREE, GOAL, PATH, START, WALL } from './grid';
+import { FREE, GOAL, neighbourOf, PATH, START, WALL } from './grid';
 
 /** Rows of tokens and what a model makes of them. */
 export interface AnsweredMazes {
@@ -44,7 +44,7 @@ export function nearestPathLabels(size: number, { inputs, labels, logits, vocabS
       const sum = score[cell]! + (cell === goal ? 0 : logits[logit + PATH]! - logits[logit + FREE]!);
       const column = cell % size;
       for (let way = 0; way < 4; way++) {
-        const next = neighbour(cell, column, way, size);
+        const next = neighbourOf(cell, column, way, size);
         if (next < 0 || maze[next] === WALL) continue;
         if (moves[next] === -1) {
           moves[next] = moves[cell]! + 1;
@@ -61,12 +61,4 @@ export function nearestPathLabels(size: number, { inputs, labels, logits, vocabS
     for (let cell = towardsGoal[start]!; cell !== goal; cell = towardsGoal[cell]!) out[at + cell] = PATH;
   }
   return out;
-}
-
-/** The cell above, below, left or right; -1 outside. */
-function neighbour(cell: number, column: number, way: number, size: number): number {
-  if (way === 0) return cell - size;
-  if (way === 1) return cell + size < size * size ? cell + size : -1;
-  if (way === 2) return column > 0 ? cell - 1 : -1;
-  return column < size - 1 ? cell + 1 : -1;
 }

@@ -1,4 +1,4 @@
-import { FREE, GOAL, PATH, requireMaze, START, WALL, type MazeGrid } from './grid';
+import { FREE, GOAL, neighbourOf, PATH, requireMaze, START, WALL, type MazeGrid } from './grid';
 
 /** Tokens that may be walked on, as bits. */
 const OPEN_CELLS = (1 << FREE) | (1 << START) | (1 << GOAL) | (1 << PATH);
@@ -53,7 +53,7 @@ export class MazeSearch {
       if (grid[cell] === GOAL) return this.#moves[cell]!;
       const column = cell % size;
       for (let way = 0; way < 4; way++) {
-        const next = this.#neighbour(cell, column, way);
+        const next = neighbourOf(cell, column, way, size);
         if (next < 0 || this.#seen[next] === this.#search || ((open >> grid[next]!) & 1) === 0) continue;
         this.#reach(next, cell);
         queue[tail++] = next;
@@ -89,7 +89,7 @@ export class MazeSearch {
       if (key !== keyOf(cell)) continue;
       const column = cell % size;
       for (let way = 0; way < 4; way++) {
-        const next = this.#neighbour(cell, column, way);
+        const next = neighbourOf(cell, column, way, size);
         if (next < 0 || grid[next] === WALL) continue;
         const isNew = this.#seen[next] !== this.#search;
         if (!isNew && this.#moves[next]! <= this.#moves[cell]! + 1) continue;
@@ -111,15 +111,6 @@ export class MazeSearch {
     this.#seen[cell] = this.#search;
     this.#moves[cell] = this.#moves[from]! + 1;
     this.#parent[cell] = from;
-  }
-
-  /** The cell above, below, left or right; -1 outside. */
-  #neighbour(cell: number, column: number, way: number): number {
-    const { size } = this;
-    if (way === 0) return cell - size;
-    if (way === 1) return cell + size < this.#cells ? cell + size : -1;
-    if (way === 2) return column > 0 ? cell - 1 : -1;
-    return column < size - 1 ? cell + 1 : -1;
   }
 }
 
