@@ -192,8 +192,8 @@ HRM_INLINE void panel_product(const RowBlocks &blocks, int64_t k, const T *packe
   for (int64_t block = 0; block < blocks.count; ++block) {
     const int64_t row = blocks.begin(block);
     const int rows = blocks.size(block);
-    tile_product<T>(rows, k, packedA + row * k, panel, Packed{},
-                    Ahead::share(next, nextBytes, block, blocks.count, k), make(row));
+    tile_product<T>(rows, k, packedA + row * k, panel, Packed{}, Ahead::share(next, nextBytes, block, blocks.count, k),
+                    make(row));
   }
 }
 
