@@ -67,6 +67,14 @@ template <class T> struct SwigluTile {
   int64_t inner;
   int cols; // of gate, at most one register
 
+  /** What is stored along the rows, as in SwigluBackwardTile. */
+  HRM_INLINE void fetch(int rows) const {
+    if (gateUp)
+      for (int i = 0; i < rows; ++i) {
+        __builtin_prefetch(gateUp + i * 2 * inner, 1);
+        __builtin_prefetch(gateUp + i * 2 * inner + inner, 1);
+      }
+  }
   template <int R> HRM_INLINE void operator()(const Tile<T, R> &tile) const {
     constexpr int W = kLanes<T>;
     T m[R * W < 16 ? 16 : R * W];
@@ -102,11 +110,34 @@ template <class T> struct BlockBuffers {
   T *tGateUp = nullptr; // of blocks with a SwiGLU over the sequence, see mixer_forward.h
 };
 
+/** Panels of k steps that are taken through a row block together; 1: all row blocks go through one panel, then the
+ * next.
+ */
+template <class T> inline int64_t panels_together(int64_t k) {
+  // Narrow panels stay in the L2 cache, and a block's output is written along its rows, line after line: down the rows
+  // a panel at a time, every line would be a miss that no prefetcher foresees. Wide ones must come from the L1 cache.
+  constexpr int64_t kNarrow = 16 << 10, kResident = 192 << 10;
+  const int64_t bytes = k * kTileCols<T> * static_cast<int64_t>(sizeof(T));
+  return bytes > kNarrow ? 1 : kResident / (bytes > 0 ? bytes : 1);
+}
+
 /** C[S, n] = packed A [S, k] times all panels of B; make(row, panel) gives the epilogue. `after` is what comes next. */
 template <class T, class MakeEpilogue>
 void stage_product(const Crew &crew, const RowBlocks &blocks, int64_t nPanels, int64_t k, const T *packedA,
                    const T *packedB, const T *after, const MakeEpilogue &make) {
-  const int64_t panelElements = k * kTileCols<T>;
+  const int64_t panelElements = k * kTileCols<T>, together = panels_together<T>(k);
+  if (together > 1) {
+    const int64_t groups = (nPanels + together - 1) / together;
+    crew.stage(groups * blocks.count, [&](int64_t task, int) {
+      const int64_t group = task / blocks.count, block = task % blocks.count, row = blocks.begin(block);
+      for (int64_t p = nPanels * group / groups, end = nPanels * (group + 1) / groups; p < end; ++p) {
+        const T *panel = packedB + p * panelElements;
+        tile_product<T>(blocks.size(block), k, packedA + row * k, panel, Packed{},
+                        Ahead{reinterpret_cast<const char *>(panel), 0}, make(row, p));
+      }
+    });
+    return;
+  }
   crew.stage(nPanels, [&](int64_t p, int) {
     const T *panel = packedB + p * panelElements;
     panel_product(blocks, k, packedA, panel, p + 1 < nPanels ? panel + panelElements : after,

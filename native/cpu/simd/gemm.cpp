@@ -22,7 +22,7 @@ namespace hrm::cpu::HRM_ISA {
 namespace {
 
 constexpr int64_t kPanelBytes = 3072;         // of one k block: 768 floats
-constexpr int64_t kSharedABytes = 512 << 10;  // A up to this is packed whole
+constexpr int64_t kSharedABytes = 2 << 20;    // A up to this is packed whole
 constexpr int64_t kRowBlockBytes = 384 << 10; // of A packed by one task, in the L2 cache
 constexpr int64_t kSharedBBytes = 4 << 20;    // of B packed at a time
 constexpr int64_t kDirectRows = 8;            // with so few rows B is read where it lies, if it can be
@@ -79,6 +79,31 @@ template <class T> void clear(const GemmArgs<T> &args) {
       std::fill_n(args.c + i * args.ldc, args.n, T(0));
 }
 
+/** Writes a tile of C^T into row-major C. */
+template <class T> struct StoreTransposedTile {
+  T *c;
+  int64_t ldc;
+  int cols; // of the tile: rows of C
+  bool accumulate;
+
+  template <int R> HRM_INLINE void operator()(const Tile<T, R> &tile) const {
+    constexpr int W = kLanes<T>;
+    T buffer[kTileVecs * W][R];
+#pragma GCC unroll 2
+    for (int j = 0; j < kTileVecs; ++j) {
+      T half[R * W];
+#pragma GCC unroll 16
+      for (int i = 0; i < R; ++i)
+        store(half + i * W, tile.v[i][j]);
+      pack_tile<T, R>(half, buffer[j * W]);
+    }
+    for (int i = 0; i < cols; ++i)
+      for (int j = 0; j < R; ++j)
+        c[i * ldc + j] = accumulate ? c[i * ldc + j] + buffer[i][j] : buffer[i][j];
+  }
+  StoreTransposedTile below(int64_t rows) const { return {c + rows, ldc, cols, accumulate}; }
+};
+
 /** What the tiles of one panel fetch for the one after it. */
 struct NextPanel {
   const void *data = nullptr;
@@ -93,17 +118,15 @@ struct NextPanel {
   }
 };
 
-/** All row blocks of a packed A against one panel of B. */
-template <class T, class Layout>
+/** All row blocks of a packed A against one panel of B; `out` is the epilogue of the first. */
+template <class T, class Layout, class Out>
 void rows_times_panel(int64_t m, int64_t k, const T *packedA, const T *b, Layout layout, const NextPanel &next,
-                      StoreTile<T> out) {
+                      const Out &out) {
   const RowBlocks blocks(m);
-  T *const c = out.c;
   for (int64_t block = 0; block < blocks.count; ++block) {
     const int64_t row = blocks.begin(block);
     const int rows = blocks.size(block);
-    out.c = c + row * out.ldc;
-    tile_product<T>(rows, k, packedA + row * k, b, layout, next.share(block, blocks.count, k), out);
+    tile_product<T>(rows, k, packedA + row * k, b, layout, next.share(block, blocks.count, k), out.below(row));
   }
 }
 
@@ -141,7 +164,9 @@ void pack_shared_a(ThreadPool &pool, bool parallel, const MatrixView<T> &a, int6
   });
 }
 
-template <class T> void shared_a_product(ThreadPool &pool, const GemmArgs<T> &g, const Plan<T> &plan, T *workspace) {
+/** make(column, columns, accumulate) gives the epilogue of the first row block of a panel. */
+template <class T, class MakeOut>
+void shared_a_product(ThreadPool &pool, const GemmArgs<T> &g, const Plan<T> &plan, T *workspace, const MakeOut &make) {
   T *const packedA = workspace;
   T *const scratch = workspace + plan.sharedElements;
   const int64_t panels = ceil_div(g.n, kTileCols<T>);
@@ -154,7 +179,7 @@ template <class T> void shared_a_product(ThreadPool &pool, const GemmArgs<T> &g,
       for (int64_t panel = panels * task / plan.colTasks; panel < panels * (task + 1) / plan.colTasks; ++panel) {
         const int cols = panel_cols<T>(g.n, panel);
         const int64_t col = panel * kTileCols<T>;
-        const StoreTile<T> out{g.c + col, g.ldc, cols, g.accumulate || kb > 0};
+        const auto out = make(col, cols, g.accumulate || kb > 0);
         const NextPanel next = unpacked_next(g, panel, k0, k);
         if (inPlace && cols == kTileCols<T>) {
           rows_times_panel(g.m, k, packedA, g.b.data + k0 * g.b.rowStride + col, InPlace{g.b.rowStride}, next, out);
@@ -218,11 +243,33 @@ template <class T> bool dot_product(ThreadPool &pool, const GemmArgs<T> &g) {
   return true;
 }
 
+template <class T> size_t plan_bytes(const Plan<T> &plan, int nThreads) {
+  return static_cast<size_t>(plan.sharedElements + nThreads * plan.threadElements) * sizeof(T);
+}
+
+/**
+ * Few columns, of many rows that lie side by side (the gradient of a weight): as C^T = B^T A^T, which packs A in whole
+ * lines. Its plan, if it is the better one.
+ */
+template <class T> bool better_transposed(const GemmArgs<T> &g, int nThreads) {
+  return g.a.rowStride == 1 && g.a.colStride > 1 && g.m > g.n && Plan<T>(g.n, g.m, g.k, nThreads).shareA;
+}
+
+template <class T> void transposed_product(ThreadPool &pool, const GemmArgs<T> &args, T *workspace) {
+  const GemmArgs<T> g{args.n, args.m,   args.k,         args.b.transposed(), args.a.transposed(),
+                      args.c, args.ldc, args.accumulate};
+  shared_a_product(pool, g, Plan<T>(g.m, g.n, g.k, pool.nThreads()), workspace,
+                   [&](int64_t col, int cols, bool accumulate) {
+                     return StoreTransposedTile<T>{g.c + col * g.ldc, g.ldc, cols, accumulate};
+                   });
+}
+
+/** Enough whatever the strides are. */
 template <class T> size_t workspace_bytes(int64_t m, int64_t n, int64_t k, int nThreads) {
   if (m == 0 || n == 0 || k == 0)
     return 0;
-  const Plan<T> plan(m, n, k, nThreads);
-  return static_cast<size_t>(plan.sharedElements + nThreads * plan.threadElements) * sizeof(T);
+  const Plan<T> plan(m, n, k, nThreads), transposed(n, m, k, nThreads);
+  return std::max(plan_bytes(plan, nThreads), transposed.shareA ? plan_bytes(transposed, nThreads) : 0);
 }
 
 template <class T> void product(ThreadPool &pool, const GemmArgs<T> &args, void *workspace) {
@@ -232,9 +279,13 @@ template <class T> void product(ThreadPool &pool, const GemmArgs<T> &args, void 
     return clear(args);
   if (dot_product(pool, args))
     return;
+  if (better_transposed(args, pool.nThreads()))
+    return transposed_product(pool, args, static_cast<T *>(workspace));
   const Plan<T> plan(args.m, args.n, args.k, pool.nThreads());
   if (plan.shareA)
-    shared_a_product(pool, args, plan, static_cast<T *>(workspace));
+    shared_a_product(pool, args, plan, static_cast<T *>(workspace), [&](int64_t col, int cols, bool accumulate) {
+      return StoreTile<T>{args.c + col, args.ldc, cols, accumulate};
+    });
   else
     shared_b_product(pool, args, plan, static_cast<T *>(workspace));
 }

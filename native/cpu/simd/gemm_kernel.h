@@ -149,6 +149,7 @@ template <class T> struct StoreTile {
       }
     }
   }
+  StoreTile below(int64_t rows) const { return {c + rows * ldc, ldc, cols, accumulate}; }
 };
 
 /** One tile, out of line. */
@@ -165,7 +166,16 @@ __attribute__((noinline)) void store_kernel(int64_t k, const T *a, const T *b, L
   out(micro_kernel<T, R>(k, a, b, layout, ahead));
 }
 
-/** One tile of a run-time number of rows for an epilogue: void operator()(const Tile<T, R> &) const. */
+template <class Epilogue>
+HRM_INLINE auto fetch_for(const Epilogue &epilogue, int rows, int) -> decltype(epilogue.fetch(rows)) {
+  epilogue.fetch(rows);
+}
+template <class Epilogue> HRM_INLINE void fetch_for(const Epilogue &, int, long) {}
+
+/**
+ * One tile of a run-time number of rows for an epilogue: void operator()(const Tile<T, R> &) const. One that reads much
+ * fetches it ahead in void fetch(int rows) const.
+ */
 template <class T, class Layout, class Epilogue>
 HRM_INLINE void tile_product(int rows, int64_t k, const T *a, const T *b, Layout layout, Ahead ahead,
                              const Epilogue &epilogue) {
@@ -176,6 +186,7 @@ HRM_INLINE void tile_product(int rows, int64_t k, const T *a, const T *b, Layout
       // By way of memory: inlined behind the loop, an epilogue that needs registers itself makes the compiler keep
       // accumulators on the stack within it (with SwiGLU's a third slower).
       Tile<T, r()> tile;
+      fetch_for(epilogue, rows, 0);
       tile_kernel<T, r()>(k, a, b, layout, ahead, tile);
       epilogue(tile);
     }

@@ -90,25 +90,47 @@ template <class T> void packed_product(ThreadPool &pool, const PackedGemmArgs<T>
   }
 }
 
+/** Whole panels of a W whose rows lie side by side, several at a time: what is read next is where it is expected. */
+template <class T> void pack_whole_panels(ThreadPool &pool, int64_t panels, int64_t k, MatrixView<T> w, T *packed) {
+  constexpr int kCols = kTileCols<T>, W = kLanes<T>;
+  constexpr int64_t kTogether = 8;
+  const int64_t tasks = ceil_div(panels, kTogether);
+  for_tasks(pool, pool.nThreads() > 1 && panels * kCols * k >= kInlineFlops, tasks, [&](int64_t task, int) {
+    const int64_t first = panels * task / tasks, count = panels * (task + 1) / tasks - first;
+    for (int64_t p = 0; p < k; ++p) {
+      const T *src = w.data + first * kCols + p * w.colStride;
+      T *dst = packed + first * k * kCols + p * kCols;
+      for (int64_t i = 0; i < count; ++i, src += kCols, dst += k * kCols)
+#pragma GCC unroll 2
+        for (int j = 0; j < kTileVecs; ++j)
+          store(dst + j * W, load(src + j * W));
+    }
+  });
+}
+
 template <class T>
 void pack_panels(ThreadPool &pool, int64_t n, int64_t k, MatrixView<T> w, PackOrder order, T *packed) {
   constexpr int kCols = kTileCols<T>, W = kLanes<T>;
   const int64_t panels = ceil_div(n, kCols);
-  for_tasks(pool, pool.nThreads() > 1 && n * k >= kInlineFlops, panels, [&](int64_t panel, int) {
-    T *dst = packed + panel * k * kCols;
-    if (order == PackOrder::kPlain) {
-      const int cols = static_cast<int>(std::min<int64_t>(kCols, n - panel * kCols));
-      pack_panel(w.data + panel * kCols * w.rowStride, w.rowStride, w.colStride, cols, k, dst, kCols);
-      return;
-    }
-    const int64_t half = n / 2, first = panel * W;
-    const int cols = static_cast<int>(std::min<int64_t>(W, half - first));
-    for (int64_t p = 0; p < k; ++p)
-      for (int64_t part = 0; part < 2; ++part)
-        for (int i = 0; i < W; ++i)
-          dst[p * kCols + part * W + i] =
-              i < cols ? w.data[(part * half + first + i) * w.rowStride + p * w.colStride] : T(0);
-  });
+  const int64_t whole = order == PackOrder::kPlain && w.rowStride == 1 ? n / kCols : 0;
+  pack_whole_panels(pool, whole, k, w, packed);
+  for_tasks(pool, pool.nThreads() > 1 && (panels - whole) * kCols * k >= kInlineFlops, panels - whole,
+            [&](int64_t i, int) {
+              const int64_t panel = whole + i;
+              T *dst = packed + panel * k * kCols;
+              if (order == PackOrder::kPlain) {
+                const int cols = static_cast<int>(std::min<int64_t>(kCols, n - panel * kCols));
+                pack_panel(w.data + panel * kCols * w.rowStride, w.rowStride, w.colStride, cols, k, dst, kCols);
+                return;
+              }
+              const int64_t half = n / 2, first = panel * W;
+              const int cols = static_cast<int>(std::min<int64_t>(W, half - first));
+              if (cols < W)
+                std::fill_n(dst, k * kCols, T(0));
+              for (int64_t part = 0; part < 2; ++part)
+                pack_lanes(w.data + (part * half + first) * w.rowStride, w.rowStride, w.colStride, cols, k,
+                           dst + part * W, kCols);
+            });
 }
 
 } // namespace

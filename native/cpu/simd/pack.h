@@ -93,12 +93,9 @@ template <class T> void pack_lanes_contiguous(const T *src, int64_t kStride, int
   }
 }
 
-/**
- * dst[p * width + i] = src[i * laneStride + p * kStride] for i < n, 0 for n <= i < width: one panel, `width` lanes side
- * by side for each of the k steps.
- */
+/** dst[p * width + i] = src[i * laneStride + p * kStride] for i < n <= width and each of the k steps. */
 template <class T>
-void pack_panel(const T *src, int64_t laneStride, int64_t kStride, int n, int64_t k, T *dst, int width) {
+void pack_lanes(const T *src, int64_t laneStride, int64_t kStride, int n, int64_t k, T *dst, int width) {
   if (kStride == 1) {
     pack_lanes_along_k(src, laneStride, n, k, dst, width);
   } else if (laneStride == 1) {
@@ -108,6 +105,12 @@ void pack_panel(const T *src, int64_t laneStride, int64_t kStride, int n, int64_
       for (int i = 0; i < n; ++i)
         dst[p * width + i] = src[i * laneStride + p * kStride];
   }
+}
+
+/** One panel: the lanes, and zeros for n <= i < width. */
+template <class T>
+void pack_panel(const T *src, int64_t laneStride, int64_t kStride, int n, int64_t k, T *dst, int width) {
+  pack_lanes(src, laneStride, kStride, n, k, dst, width);
   if (n < width)
     for (int64_t p = 0; p < k; ++p)
       for (int i = n; i < width; ++i)
