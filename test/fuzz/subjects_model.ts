@@ -119,7 +119,15 @@ const optimisers: Subjects = {
   AdamATan2: construct(
     api.AdamATan2,
     named,
-    maybe(object({}, { beta1: value(0.9, 0), beta2: value(0.95), weightDecay: value(0, 0.1) })),
+    maybe(
+      object(
+        {},
+        {
+          ...{ beta1: value(0.9, 0), beta2: value(0.95), weightDecay: value(0, 0.1) },
+          lrRatios: value(new Map(), new Map([['w', 0.5]])),
+        },
+      ),
+    ),
   ),
   'AdamATan2.step': method(adam, 'step', scalar, finite),
   'AdamATan2.stateDict': method(adam, 'stateDict', none),

@@ -111,6 +111,24 @@ describe('AdamATan2', () => {
     expect(values(p)).toEqual([NaN]);
   });
 
+  it('moves those with a ratio at a rate of their own', () => {
+    const [p, q, alone] = [leaf([1, -2]), leaf([1, -2]), leaf([1, -2])];
+    const options = { weightDecay: 0.1 };
+    const both: [string, Tensor][] = [
+      ['p', p],
+      ['q', q],
+    ];
+    const optimizer = new AdamATan2(both, { ...options, lrRatios: new Map([['q', 0.25]]) });
+    const slow = new AdamATan2([['alone', alone]], options);
+    for (let i = 0; i < 3; i++) {
+      for (const parameter of [p, q, alone]) descend(parameter);
+      optimizer.step(lr, yes);
+      slow.step(mul(lr, 0.25), yes);
+    }
+    expect(values(q)).toEqual(values(alone));
+    expect(values(p)).not.toEqual(values(q));
+  });
+
   it('leaves parameters without gradient alone, decay included', () => {
     const [p, q] = [leaf([1]), leaf([3])];
     const optimizer = new AdamATan2(
@@ -174,6 +192,15 @@ describe('AdamATan2', () => {
     [() => new AdamATan2([['p', leaf([1])]], { weightDecay: -1 }), /weightDecay must be finite and at least 0, got -1/],
     [() => new AdamATan2([['p', leaf([1])]], { weightDecay: Infinity }), /weightDecay .* got Infinity/],
     [() => new AdamATan2([['p', leaf([1])]], { weightDecay: NaN }), /weightDecay .* got NaN/],
+    [
+      () => new AdamATan2([['p', leaf([1])]], { lrRatios: new Map([['p', -1]]) }),
+      /lrRatios: p must be finite .* got -1/,
+    ],
+    [
+      () => new AdamATan2([['p', leaf([1])]], { lrRatios: new Map([['q', 1]]) }),
+      /lrRatios must name parameters .* "q"/,
+    ],
+    [() => new AdamATan2([['p', leaf([1])]], { lrRatios: { p: 1 } as never }), /lrRatios must be a Map/],
     [() => new AdamATan2([['p', leaf([1])]], { beta1: 1 }), /AdamATan2: beta1 must be in \[0, 1\), got 1/],
     [() => new AdamATan2([['p', leaf([1])]], { beta1: -0.1 }), /beta1 must be in \[0, 1\), got -0.1/],
     [() => new AdamATan2([['p', leaf([1])]], { beta2: NaN }), /beta2 must be in \[0, 1\), got NaN/],

@@ -152,6 +152,7 @@ describe('checks between fields', () => {
     ['model.gradSteps=7', /gradSteps must be at most/],
     ['data.minBlanks=13', /data.minBlanks <= data.maxBlanks/],
     ['data.maxBlanks=16', /< 16 cells/],
+    ['optim.seqLrRatio=0.5', /optim.seqLrRatio is for the SwiGLU over the sequence of model.mlpT, which is false/],
     ['eval.everySteps=null', /stopAtExactAccuracy needs eval.everySteps/],
   ])('refuse %s', (set, message) => expect(() => preset('demo-4x4', set)).toThrow(message));
 

@@ -58,6 +58,20 @@ describe('TrainStep', () => {
     training.dispose();
   });
 
+  it.each([0, 1])('trains the SwiGLU over the sequence at seqLrRatio %d of the rate', (seqLrRatio) => {
+    const model = tinyModel({ mlpT: true, posEncodings: 'none' });
+    const weights = (): [string, string][] =>
+      model.namedParameters().map(([name, weight]) => [name, String(Array.from(weight.dataSync()))]);
+    const before = new Map(weights());
+    const training = new TrainStep(model, { ...stepOptions, optim: { ...optim, lr: 3e-3, seqLrRatio } });
+    training.run(1, sampler().next()!);
+    const moved = weights().filter(([name, values]) => before.get(name) !== values);
+    const names = moved.map(([name]) => name);
+    expect(names).toContain('L_level.layers.0.mlp.gate_up_proj.weight');
+    expect(names.includes('L_level.layers.0.mlp_t.gate_up_proj.weight')).toBe(seqLrRatio > 0);
+    training.dispose();
+  });
+
   it('reads nothing on the host', () => {
     class Peeking extends Hrm {
       override logits(zH: Tensor): Tensor {

@@ -2,7 +2,7 @@ import { types } from 'node:util';
 import { noGrad } from '../autograd/no_grad';
 import { RoundedCopy } from '../autograd/rounded_copy';
 import { ArgumentError, DeviceError } from '../error';
-import { addOp } from '../ops/arithmetic';
+import { addOp, mul } from '../ops/arithmetic';
 import { cast } from '../ops/cast';
 import { adamAtan2_ } from '../ops/optimizers';
 import { isInstance, readOptions } from '../tensor/arguments';
@@ -19,6 +19,8 @@ export interface AdamOptions {
   readonly beta2?: number;
   /** Share of a parameter taken off it for each unit of learning rate, at least 0. Default 0. */
   readonly weightDecay?: number;
+  /** Learning rate of some parameters over that of a step, by name, at least 0. Default 1. */
+  readonly lrRatios?: ReadonlyMap<string, number>;
   /** bfloat16 copies of parameters that updates write too, by parameter; those there are when an update is made. */
   readonly copies?: ReadonlyMap<Tensor, RoundedCopy>;
 }
@@ -33,13 +35,15 @@ export class AdamATan2 {
   readonly #v: Tensor[];
   /** Updates made, int32 []. */
   readonly #step: Tensor;
-  readonly #options: Required<Omit<AdamOptions, 'copies'>>;
+  readonly #options: Required<Omit<AdamOptions, 'copies' | 'lrRatios'>>;
+  /** One for each parameter. */
+  readonly #lrRatios: readonly number[];
   readonly #copies: ReadonlyMap<Tensor, RoundedCopy>;
 
   /** @throws ArgumentError for no parameters or options out of range */
   constructor(parameters: readonly NamedTensor[], options: AdamOptions = {}) {
-    const given = readOptions('AdamATan2', options, ['beta1', 'beta2', 'weightDecay', 'copies']);
-    const { beta1 = 0.9, beta2 = 0.95, weightDecay = 0, copies = new Map() } = given;
+    const given = readOptions('AdamATan2', options, ['beta1', 'beta2', 'weightDecay', 'lrRatios', 'copies']);
+    const { beta1 = 0.9, beta2 = 0.95, weightDecay = 0, lrRatios = new Map(), copies = new Map() } = given;
     const named = requireParameters('AdamATan2', parameters);
     if (named.length === 0) throw new ArgumentError('AdamATan2: there must be at least one parameter');
     for (const [name, beta] of Object.entries({ beta1, beta2 }))
@@ -48,6 +52,7 @@ export class AdamATan2 {
     if (typeof weightDecay !== 'number' || !(weightDecay >= 0 && weightDecay < Infinity))
       throw new ArgumentError(`AdamATan2: weightDecay must be finite and at least 0, got ${describe(weightDecay)}`);
     if (!types.isMap(copies)) throw new ArgumentError(`AdamATan2: copies must be a Map, got ${describe(copies)}`);
+    this.#lrRatios = requireRatios(lrRatios, named);
     this.#parameters = named;
     this.#copies = copies;
     this.#options = { beta1, beta2, weightDecay };
@@ -66,35 +71,45 @@ export class AdamATan2 {
   step(lr: Tensor, finite: Tensor): void {
     const parameters = this.#parameters.map(([, p]) => p);
     const withGradient = [...parameters.keys()].filter((i) => parameters[i]!.grad !== undefined);
-    const hasCopy = (i: number): boolean => this.#copies.has(parameters[i]!);
-    // The op takes those with a copy first.
-    const copied = withGradient.filter(hasCopy);
-    const used = [...copied, ...withGradient.filter((i) => !hasCopy(i))];
-    const copies = copied.map((i) => requireCopy(this.#copies.get(parameters[i]!)));
-    const moved = used.find((i) => this.#m[i]!.device !== parameters[i]!.device);
+    const moved = withGradient.find((i) => this.#m[i]!.device !== parameters[i]!.device);
     if (moved !== undefined)
       throw new DeviceError(
         `AdamATan2.step: ${this.#parameters[moved]![0]} must be on ${this.#m[moved]!.device}, where it was when this optimizer ` +
           `was made, got ${parameters[moved]!.device}; make the optimizer after model.to()`,
       );
-    const pick = (list: readonly Tensor[]): Tensor[] => used.map((i) => list[i]!);
     noGrad(() => {
       tidy(() => {
         addOp.into([this.#step, cast(finite, 'int32')]);
       });
-      adamAtan2_(
-        {
-          parameters: pick(parameters),
-          m: pick(this.#m),
-          v: pick(this.#v),
-          gradients: used.map((i) => parameters[i]!.grad!),
-          copies: copies.map((copy) => copy.tensor),
-        },
-        { step: this.#step, lr, finite },
-        this.#options,
-      );
-      for (const copy of copies) copy.written();
+      for (const ratio of new Set(withGradient.map((i) => this.#lrRatios[i]!)))
+        tidy(() => {
+          const group = withGradient.filter((i) => this.#lrRatios[i] === ratio);
+          this.#update(group, ratio === 1 ? lr : mul(lr, ratio), finite);
+        });
     });
+  }
+
+  /** Of the parameters of these indices, all of which have a gradient. */
+  #update(indices: readonly number[], lr: Tensor, finite: Tensor): void {
+    const parameters = this.#parameters.map(([, p]) => p);
+    const hasCopy = (i: number): boolean => this.#copies.has(parameters[i]!);
+    // The op takes those with a copy first.
+    const copied = indices.filter(hasCopy);
+    const used = [...copied, ...indices.filter((i) => !hasCopy(i))];
+    const copies = copied.map((i) => requireCopy(this.#copies.get(parameters[i]!)));
+    const pick = (list: readonly Tensor[]): Tensor[] => used.map((i) => list[i]!);
+    adamAtan2_(
+      {
+        parameters: pick(parameters),
+        m: pick(this.#m),
+        v: pick(this.#v),
+        gradients: used.map((i) => parameters[i]!.grad!),
+        copies: copies.map((copy) => copy.tensor),
+      },
+      { step: this.#step, lr, finite },
+      this.#options,
+    );
+    for (const copy of copies) copy.written();
   }
 
   /** The living state by name: `step`, `m.<parameter>`, `v.<parameter>`. */
@@ -112,6 +127,22 @@ export class AdamATan2 {
   dispose(): void {
     for (const tensor of this.stateDict().values()) tensor.dispose();
   }
+}
+
+/** The ratio of each parameter. */
+function requireRatios(value: unknown, parameters: readonly NamedTensor[]): number[] {
+  if (!types.isMap(value)) throw new ArgumentError(`AdamATan2: lrRatios must be a Map, got ${describe(value)}`);
+  const given = new Map<unknown, unknown>();
+  Map.prototype.forEach.call(value, (ratio: unknown, name: unknown) => given.set(name, ratio));
+  const ratios = parameters.map(([name]) => {
+    const ratio: unknown = given.get(name) ?? 1;
+    given.delete(name);
+    if (typeof ratio === 'number' && ratio >= 0 && ratio < Infinity) return ratio;
+    throw new ArgumentError(`AdamATan2: lrRatios: ${name} must be finite and at least 0, got ${describe(ratio)}`);
+  });
+  for (const name of given.keys())
+    throw new ArgumentError(`AdamATan2: lrRatios must name parameters of this optimizer, got ${describe(name)}`);
+  return ratios;
 }
 
 function requireCopy(value: unknown): RoundedCopy {

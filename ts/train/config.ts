@@ -24,6 +24,8 @@ const optimSchema = z.strictObject({
   beta1: z.number().min(0).lt(1).default(0.9),
   beta2: z.number().min(0).lt(1).default(0.95),
   weightDecay: rate.default(0.1),
+  /** Learning rate of the SwiGLU over the sequence (model.mlpT) over lr. An algorithm change. */
+  seqLrRatio: rate.default(1),
   puzzleEmbLr: rate.default(1e-2),
   puzzleEmbWeightDecay: rate.default(0.1),
   /** Learning rate at the end of the cosine over the base rate; 1 = constant after the warm-up. */
@@ -193,6 +195,9 @@ export function mergeLayers(layers: readonly ConfigLayer[]): ConfigValues {
 function checkAcross(config: RunConfig): void {
   const { train, data } = config;
   checkModelSettings(config.model);
+  if (config.optim.seqLrRatio !== 1 && !config.model.mlpT) {
+    throw new ConfigError('config: optim.seqLrRatio is for the SwiGLU over the sequence of model.mlpT, which is false');
+  }
   if ((train.epochs === null) === (train.steps === null)) {
     throw new ConfigError(
       `config: exactly one of train.epochs and train.steps must be given, got ${train.epochs} and ${train.steps}`,

@@ -178,6 +178,8 @@ const presets: Record<string, Preset> = {
         lr: 1e-3,
         puzzleEmbLr: 1e-3,
         weightDecay: 0.1,
+        // A mixer has weights for every pair of cells: at the full rate what those of distant cells gather drowns the messages.
+        seqLrRatio: 0.3,
         puzzleEmbWeightDecay: 0.1,
         lrMinRatio: 0.02,
         lrWarmupSteps: 100,
@@ -196,8 +198,8 @@ const presets: Record<string, Preset> = {
         testPuzzles: 1000,
         targets: 'nearestPath',
       },
-      train: { steps: 18000, batchSize: 8, logEverySteps: 500, checkpointEverySteps: 3000 },
-      eval: { everySteps: 3000, batchSize: 250 },
+      train: { steps: 20000, batchSize: 8, logEverySteps: 500, checkpointEverySteps: 4000 },
+      eval: { everySteps: 4000, batchSize: 250 },
     },
   },
   'arc-mid': {

@@ -103,13 +103,15 @@ export class TrainStep {
   readonly #pending: PendingReport[] = [];
 
   constructor(model: Hrm, options: TrainStepOptions) {
-    const { beta1, beta2, weightDecay, puzzleEmbWeightDecay, ema } = options.optim;
+    const { beta1, beta2, weightDecay, seqLrRatio, puzzleEmbWeightDecay, ema } = options.optim;
+    const overSequence = model.namedParameters().filter(([name]) => name.includes('.mlp_t.'));
     this.model = model;
     this.options = options;
     this.dense = new AdamATan2(model.namedParameters(), {
       beta1,
       beta2,
       weightDecay,
+      lrRatios: new Map(overSequence.map(([name]) => [name, seqLrRatio])),
       copies: model.roundedCopies,
     });
     this.sparse = model.puzzleEmb && new SparseSignSGD(model.puzzleEmb.weights, { weightDecay: puzzleEmbWeightDecay });

@@ -93,11 +93,12 @@ template <class T> void packed_product(ThreadPool &pool, const PackedGemmArgs<T>
 /** Whole panels of a W whose rows lie side by side, several at a time: what is read next is where it is expected. */
 template <class T> void pack_whole_panels(ThreadPool &pool, int64_t panels, int64_t k, MatrixView<T> w, T *packed) {
   constexpr int kCols = kTileCols<T>, W = kLanes<T>;
-  constexpr int64_t kTogether = 8;
-  const int64_t tasks = ceil_div(panels, kTogether);
-  for_tasks(pool, pool.nThreads() > 1 && panels * kCols * k >= kInlineFlops, tasks, [&](int64_t task, int) {
-    const int64_t first = panels * task / tasks, count = panels * (task + 1) / tasks - first;
-    for (int64_t p = 0; p < k; ++p) {
+  constexpr int64_t kTogether = 8, kSteps = 256;
+  const int64_t groups = ceil_div(panels, kTogether), parts = ceil_div(k, kSteps);
+  for_tasks(pool, pool.nThreads() > 1 && panels * kCols * k >= kInlineFlops, groups * parts, [&](int64_t task, int) {
+    const int64_t group = task / parts, part = task % parts;
+    const int64_t first = panels * group / groups, count = panels * (group + 1) / groups - first;
+    for (int64_t p = k * part / parts, end = k * (part + 1) / parts; p < end; ++p) {
       const T *src = w.data + first * kCols + p * w.colStride;
       T *dst = packed + first * k * kCols + p * kCols;
       for (int64_t i = 0; i < count; ++i, src += kCols, dst += k * kCols)
