@@ -42,6 +42,18 @@ describe('modelConfig', () => {
     model.dispose();
   });
 
+  it('counts what a model with an expansion of its own over the sequence has', () => {
+    const fields = { ...sizes, hidden: 32, nHeads: 2, hLayers: 1, lLayers: 1, expansion: 13 } as const;
+    const config = modelConfig({ ...fields, mlpT: true, posEncodings: 'none', seqExpansion: 4 });
+    const model = new Hrm(config, new Generator(0));
+    // Both inner sizes are 512 or less: 13 * 32 * 2/3 = 277 and 4 * 82 * 2/3 = 219.
+    expect(model.parameters().find(({ shape }) => shape[1] === 32 && shape[0]! > 32)!.shape).toEqual([1024, 32]);
+    const size = model.parameters().reduce((total, parameter) => total + parameter.size, 0);
+    expect(size).toBe(countParameters(config));
+    expect(countParameters(modelConfig({ ...config, seqExpansion: null }))).toBeGreaterThan(size);
+    model.dispose();
+  });
+
   it('derives the puzzle embedding from hidden', () => {
     expect(modelConfig({ ...sizes, hidden: 128 })).toMatchObject({ puzzleEmbNdim: 128, puzzleEmbLen: 1 });
     expect(modelConfig({ ...sizes, hidden: 128, puzzleEmbNdim: 129 }).puzzleEmbLen).toBe(2);

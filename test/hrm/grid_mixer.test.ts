@@ -54,6 +54,8 @@ describe("mixerInit 'grid'", () => {
     [{ mlpT: false }, /mixerInit "grid" is for mlpT/],
     [{ seqLen: 8 }, /square grids, got seqLen 8/],
     [{ seqLen: 400 }, /needs 1920 inner units over the sequence for a 20 x 20 grid, got 1280; raise expansion/],
+    [{ seqLen: 400, expansion: 9, seqExpansion: 4 }, /got 1280; raise seqExpansion/],
+    [{ mixerInit: 'normal' as const, mlpT: false, seqExpansion: 4 }, /seqExpansion is for mlpT/],
   ])('refuses %j', (fields, message) => {
     expect(() => modelConfig({ ...settings, ...sizes, mixerInit: 'grid', ...fields })).toThrow(message);
   });

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { ModelSettings } from '../../ts/hrm/config';
+import { type ModelSettings, swigluInnerSize, totalSeqLen } from '../../ts/hrm/config';
 import type { Hrm } from '../../ts/hrm/model';
 import { parseSafetensors } from '../../ts/io/safetensors';
 import { toRawArray } from '../../ts/io/tensors';
@@ -96,6 +96,12 @@ describe('loadOfficial', () => {
       { puzzleEmbLen: 3 },
       ['haltLoss'],
     ],
+    [
+      'another expansion over the sequence',
+      { mlpT: true, seqExpansion: 60, posEncodings: 'none', puzzleEmbLen: 3 },
+      { seqLen: 16, seqExpansion: 60 },
+      ['posEncodings'],
+    ],
     ['the mixing of TRM', { mlpT: true, posEncodings: 'none', puzzleEmbLen: 3 }, { seqLen: 16 }, ['posEncodings']],
   ])('infers %s, and says what it cannot', (_name, settings, given, assumed) => {
     const model = distinctive(settings);
@@ -106,6 +112,16 @@ describe('loadOfficial', () => {
     expectSameWeights(loaded.model, model);
     expect(loaded.assumed.filter((key) => key !== 'puzzleEmbLen' || assumed.includes(key))).toEqual(assumed);
     expect(loaded.others).toEqual([]);
+  });
+
+  it('infers an expansion over the sequence that nobody gives', () => {
+    const model = distinctive({ mlpT: true, seqExpansion: 60, posEncodings: 'none' });
+    const loaded = loadOfficial(officialFile(weightsOf(model)), { settings: { ...invisible, seqLen: 16 } });
+    const { seqExpansion } = loaded.model.config;
+    expect(swigluInnerSize(totalSeqLen(model.config), seqExpansion!)).toBe(
+      swigluInnerSize(totalSeqLen(model.config), 60),
+    );
+    expectSameWeights(loaded.model, model);
   });
 
   it('takes official defaults for what nobody says', () => {

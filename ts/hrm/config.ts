@@ -20,6 +20,8 @@ export const modelSettingsSchema = z.strictObject({
   nHeads: size.default(8),
   /** SwiGLU inner size over hidden, before the 2/3 and the rounding up to a multiple of 256. */
   expansion: z.number().positive().max(64).default(4),
+  /** The same over the sequence, of mlpT; null = expansion. */
+  seqExpansion: z.number().positive().max(64).nullable().default(null),
   hLayers: z.int().min(1).max(256).default(4),
   lLayers: z.int().min(1).max(256).default(4),
   /** N and T: H updates a segment, and L updates a H update. */
@@ -101,6 +103,9 @@ export function checkModelSettings(model: ModelSettings): void {
   if (model.posEncodings === 'rope' && model.mlpT) {
     fail('posEncodings "rope" rotates q and k, which mlpT does not have; use "none" or "learned"');
   }
+  if (model.seqExpansion !== null && !model.mlpT) {
+    fail(`seqExpansion is for mlpT, the SwiGLU over the sequence, got ${model.seqExpansion} and mlpT false`);
+  }
   if (model.mixerInit === 'grid') checkGridMixer(model);
   if (gradSteps !== 'full' && gradSteps > hCycles * lCycles) {
     fail(`gradSteps must be at most hCycles * lCycles = ${hCycles * lCycles}, got ${gradSteps}`);
@@ -116,17 +121,17 @@ export function checkModelSettings(model: ModelSettings): void {
 }
 
 function checkGridMixer(model: ModelSettings): void {
-  const { mlpT, seqLen, expansion } = model;
+  const { mlpT, seqLen } = model;
   if (!mlpT) fail(`mixerInit "grid" is for mlpT, the SwiGLU over the sequence, got mlpT false`);
   if (seqLen === null) return;
   const side = Math.sqrt(seqLen);
   if (!Number.isInteger(side)) fail(`mixerInit "grid" is for puzzles that are square grids, got seqLen ${seqLen}`);
-  const inner = swigluInnerSize(seqLen + puzzleEmbSize(model).length, expansion);
+  const inner = swigluInnerSize(seqLen + puzzleEmbSize(model).length, seqExpansionOf(model));
   // One for each cell, and for each pair of neighbours both ways.
   const units = side * side + 4 * side * (side - 1);
   if (inner >= units) return;
   fail(
-    `mixerInit "grid" needs ${units} inner units over the sequence for a ${side} x ${side} grid, got ${inner}; raise expansion`,
+    `mixerInit "grid" needs ${units} inner units over the sequence for a ${side} x ${side} grid, got ${inner}; raise ${model.seqExpansion === null ? 'expansion' : 'seqExpansion'}`,
   );
 }
 
@@ -192,12 +197,15 @@ export function swigluInnerSize(width: number, expansion: number): number {
   return Math.ceil(Math.round((expansion * width * 2) / 3) / 256) * 256;
 }
 
+/** The expansion of the SwiGLU over the sequence. */
+export const seqExpansionOf = ({ seqExpansion, expansion }: ModelSettings): number => seqExpansion ?? expansion;
+
 /** Trainable parameters without the puzzle embedding (H_init and L_init are buffers). */
 export function countParameters(model: ModelConfig): number {
   const config = requireModelConfig('countParameters', model);
   const { hidden, vocabSize, expansion } = config;
   const tokens = totalSeqLen(config);
-  const mixer = config.mlpT ? 3 * swigluInnerSize(tokens, expansion) * tokens : 4 * hidden * hidden;
+  const mixer = config.mlpT ? 3 * swigluInnerSize(tokens, seqExpansionOf(config)) * tokens : 4 * hidden * hidden;
   const block = mixer + 3 * swigluInnerSize(hidden, expansion) * hidden;
   const nBlocks = config.sharedLevels ? config.lLayers : config.hLayers + config.lLayers;
   const positions = config.posEncodings === 'learned' ? tokens * hidden : 0;

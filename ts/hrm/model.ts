@@ -22,7 +22,15 @@ import { narrow, select } from '../ops/slice';
 import { full, zeros } from '../tensor/create';
 import { tidy } from '../tensor/scope';
 import type { Tensor } from '../tensor/tensor';
-import { gradLSteps, headDim, type ModelConfig, requireModelConfig, swigluInnerSize, totalSeqLen } from './config';
+import {
+  gradLSteps,
+  headDim,
+  type ModelConfig,
+  requireModelConfig,
+  seqExpansionOf,
+  swigluInnerSize,
+  totalSeqLen,
+} from './config';
 
 /** A recurrent module: the weights of its blocks, under `layers.i`. */
 class Level extends Module {
@@ -36,7 +44,7 @@ class Level extends Module {
     const shape = {
       hidden,
       inner: swigluInnerSize(hidden, expansion),
-      ...(config.mlpT ? { mlpT: { seqLen, inner: swigluInnerSize(seqLen, expansion), ...start } } : {}),
+      ...(config.mlpT ? { mlpT: { seqLen, inner: swigluInnerSize(seqLen, seqExpansionOf(config)), ...start } } : {}),
     };
     this.#blocks = Array.from({ length: nLayers }, (_, i) => this.child(`layers.${i}`, new Block(shape, generator)));
   }

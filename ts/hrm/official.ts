@@ -108,9 +108,12 @@ export function inferModel(
   const first = 'L_level.layers.0';
   found.mlpT = shapes.has(`${first}.mlp_t.gate_up_proj.weight`);
   const inner = matrix(`${first}.mlp.gate_up_proj.weight`)[0] / 2;
-  const expansion = given.expansion ?? 4;
-  // Rounding hides the exact factor; this one gives the same size.
-  found.expansion = swigluInnerSize(hidden, expansion) === inner ? expansion : (1.5 * inner) / hidden;
+  found.expansion = expansionOf(inner, hidden, given.expansion ?? 4);
+  if (found.mlpT) {
+    const [rows, tokens] = matrix(`${first}.mlp_t.gate_up_proj.weight`);
+    const overSequence = expansionOf(rows / 2, tokens, given.seqExpansion ?? found.expansion);
+    if (given.seqExpansion != null || overSequence !== found.expansion) found.seqExpansion = overSequence;
+  }
   [found.numPuzzleIdentifiers, found.puzzleEmbNdim] = shapes.has('puzzle_emb.weights')
     ? matrix('puzzle_emb.weights')
     : [1, 0];
@@ -147,6 +150,11 @@ export function inferModel(
   isAssumed('puzzleEmbLen', found.puzzleEmbNdim > 0 && (tokens === undefined || seqLen === undefined));
   isAssumed('haltLoss', found.sharedLevels);
   return { config: modelConfig({ ...given, ...found }), assumed };
+}
+
+/** The factor that gives a SwiGLU over an axis of `width` this inner size: rounding hides the exact one. */
+function expansionOf(inner: number, width: number, likely: number): number {
+  return swigluInnerSize(width, likely) === inner ? likely : (1.5 * inner) / width;
 }
 
 /** Layers 0, 1, ... of a level; the model itself refuses gaps, as names it does not know. */

@@ -168,6 +168,9 @@ const presets: Record<string, Preset> = {
         lLayers: 1,
         mlpT: true,
         mixerInit: 'grid',
+        // 512 inner units each way.
+        expansion: 13,
+        seqExpansion: 4,
         posEncodings: 'none',
         gradSteps: 'full',
         lossType: 'softmax',
@@ -175,11 +178,11 @@ const presets: Record<string, Preset> = {
         haltLoss: 'halt',
       },
       optim: {
-        lr: 1e-3,
-        puzzleEmbLr: 1e-3,
+        lr: 2e-3,
+        puzzleEmbLr: 2e-3,
         weightDecay: 0.1,
         // A mixer has weights for every pair of cells: at the full rate what those of distant cells gather drowns the messages.
-        seqLrRatio: 0.3,
+        seqLrRatio: 0.15,
         puzzleEmbWeightDecay: 0.1,
         lrMinRatio: 0.02,
         lrWarmupSteps: 100,
@@ -198,8 +201,8 @@ const presets: Record<string, Preset> = {
         testPuzzles: 1000,
         targets: 'nearestPath',
       },
-      train: { steps: 20000, batchSize: 8, logEverySteps: 500, checkpointEverySteps: 4000 },
-      eval: { everySteps: 4000, batchSize: 250 },
+      train: { steps: 15000, batchSize: 8, logEverySteps: 500, checkpointEverySteps: 3000 },
+      eval: { everySteps: 3000, batchSize: 250 },
     },
   },
   'arc-mid': {
