@@ -17,7 +17,7 @@ template <class T> struct PackedWeight : Derived {
 };
 
 // `weight` [n, k] (contiguous) packed by pack_matrix. Packs again only when the storage's version has risen, into the
-// same memory, so that a training step packs every weight once and allocates nothing after the first.
+// same memory unless that was released, so that a training step packs every weight once.
 template <class T> const T *packed_weight(Context &context, const Tensor &weight, PackOrder order) {
   const int kind = kPackedWeightKind + static_cast<int>(order);
   const int64_t n = weight.shape[0], k = weight.shape[1];

@@ -123,7 +123,9 @@ const optimisers: Subjects = {
       object(
         {},
         {
-          ...{ beta1: value(0.9, 0), beta2: value(0.95), weightDecay: value(0, 0.1) },
+          beta1: value(0.9, 0),
+          beta2: value(0.95),
+          weightDecay: value(0, 0.1),
           lrRatios: value(new Map(), new Map([['w', 0.5]])),
         },
       ),

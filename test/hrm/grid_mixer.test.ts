@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { Generator, Hrm, modelConfig } from '../../ts/index';
+import { Generator, Hrm, memory, modelConfig } from '../../ts/index';
+import { collectGarbage } from '../../ts/native/boundary';
 
 const side = 3;
 const settings = { hidden: 8, nHeads: 2, hLayers: 1, lLayers: 1, mlpT: true, posEncodings: 'none' } as const;
@@ -48,6 +49,19 @@ describe("mixerInit 'grid'", () => {
         if (rows + Math.abs((to % side) - (from % side)) <= 1) expected.push(`${to + 1} from ${from + 1}`);
       }
     expect(messages.sort()).toEqual(expected.sort());
+  });
+
+  it('leaves no tensor behind', () => {
+    const fields = modelConfig({ ...settings, ...sizes, mixerInit: 'normal' });
+    const tensorsOf = (config: typeof fields): number => {
+      collectGarbage();
+      const before = memory().tensors;
+      const model = new Hrm(config, new Generator(5));
+      const made = memory().tensors - before;
+      model.dispose();
+      return made;
+    };
+    expect(tensorsOf({ ...fields, mixerInit: 'grid' })).toBe(tensorsOf(fields));
   });
 
   it.each([

@@ -50,18 +50,18 @@ describe('parseJson', () => {
       fc.property(fc.array(fc.constantFrom(...pieces), { maxLength: 6 }), (parts) => {
         const text = parts.join('');
         let expected: string | undefined;
-        let finite = true;
+        let accepted = true;
         try {
           const value: unknown = JSON.parse(text, (_key, part: unknown) => {
-            finite &&= typeof part !== 'number' || Number.isFinite(part);
+            accepted &&= typeof part !== 'number' || Number.isFinite(part);
             return part;
           });
           expected = JSON.stringify(value);
         } catch {
-          finite = false;
+          accepted = false;
         }
         // JSON.parse reads 1e501 as infinity.
-        if (!finite) {
+        if (!accepted) {
           expect(() => parseJson(text, 'a')).toThrow(FormatError);
           return;
         }

@@ -159,6 +159,10 @@ void test_gemm() {
   }
   both(400, 70, 1000);
   both(700, 130, 260);
+  // More of A than is packed whole, whatever its layout: B is shared.
+  for (int i = 0; i < 4; ++i)
+    both(1100, 70, 600);
+  both(950, 900, 640);
 }
 
 void test_pool() {

@@ -23,7 +23,7 @@ import { composedLLoop, lLoop } from '../../ts/ops/l_loop';
 import { composedLevel, level } from '../../ts/ops/level';
 import { FUSED_BOUND, FUSED_GRADIENT_BOUND } from '../support/tolerance';
 
-// SEQ_INNER is large enough for sums over it to be taken in parts.
+// SEQ_INNER is large enough for the gradient to take its sums over it in parts.
 const [BATCH, SEQ, HIDDEN, INNER, HEADS, SEQ_INNER] = [3, 10, 32, 48, 4, 389] as const;
 const generator = new Generator(7);
 const normal = (...shape: number[]): Tensor => randn(shape, { generator, dtype: 'float64' });

@@ -201,6 +201,10 @@ describe('AdamATan2', () => {
       /lrRatios must name parameters .* "q"/,
     ],
     [() => new AdamATan2([['p', leaf([1])]], { lrRatios: { p: 1 } as never }), /lrRatios must be a Map/],
+    [
+      () => new AdamATan2([['p', leaf([1])]], { lrRatios: new Map([['p', null as never]]) }),
+      /lrRatios: p must be finite .* got null/,
+    ],
     [() => new AdamATan2([['p', leaf([1])]], { beta1: 1 }), /AdamATan2: beta1 must be in \[0, 1\), got 1/],
     [() => new AdamATan2([['p', leaf([1])]], { beta1: -0.1 }), /beta1 must be in \[0, 1\), got -0.1/],
     [() => new AdamATan2([['p', leaf([1])]], { beta2: NaN }), /beta2 must be in \[0, 1\), got NaN/],
@@ -208,6 +212,57 @@ describe('AdamATan2', () => {
   ])('refuses %s', (make, message) => {
     expect(make).toThrow(message);
     expect(make).toThrow(ArgumentError);
+  });
+
+  it('gives every parameter of a name its ratio', () => {
+    const [p, q] = [leaf([1]), leaf([1])];
+    const optimizer = new AdamATan2(
+      [
+        ['p', p],
+        ['p', q],
+      ],
+      { lrRatios: new Map([['p', 0.25]]) },
+    );
+    descend(p);
+    descend(q);
+    optimizer.step(lr, yes);
+    expect(values(q)).toEqual(values(p));
+  });
+
+  it.each<[string, Tensor, Tensor, RegExp]>([
+    ['a rate of integers', tensor(1, { dtype: 'int32' }), yes, /lr must be float32 or float64, got int32/],
+    ['several rates', tensor([0.1, 0.2]), yes, /lr must have one element, got shape \[2\]/],
+    ['a number for finite', lr, tensor(1), /finite must be bool, got float32/],
+  ])('changes nothing when it refuses %s', (_what, rate, finite, message) => {
+    const [p, q] = [leaf([1]), leaf([1])];
+    const named = [
+      ['p', p],
+      ['q', q],
+    ] as const;
+    const optimizer = new AdamATan2(named, { lrRatios: new Map([['q', 0.5]]) });
+    const state = (): number[] => [p, q, ...optimizer.stateDict().values()].flatMap(values);
+    const before = state();
+    expect(() => optimizer.step(rate, finite)).toThrow(message);
+    descend(p);
+    descend(q);
+    expect(() => optimizer.step(rate, finite)).toThrow(message);
+    expect(state()).toEqual(before);
+  });
+
+  it('changes nothing when a copy is none', () => {
+    const [p, q] = [leaf([1]), leaf([1])];
+    const named = [
+      ['p', p],
+      ['q', q],
+    ] as const;
+    const copies = new Map([[q, {} as never]]);
+    const optimizer = new AdamATan2(named, { copies, lrRatios: new Map([['q', 0.5]]) });
+    const state = (): number[] => [p, q, ...optimizer.stateDict().values()].flatMap(values);
+    const before = state();
+    descend(p);
+    descend(q);
+    expect(() => optimizer.step(lr, yes)).toThrow(/copies must be those of a model/);
+    expect(state()).toEqual(before);
   });
 
   it('refuses the state of other parameters and keeps its own', () => {

@@ -156,6 +156,10 @@ describe('checks between fields', () => {
     ['eval.everySteps=null', /stopAtExactAccuracy needs eval.everySteps/],
   ])('refuse %s', (set, message) => expect(() => preset('demo-4x4', set)).toThrow(message));
 
+  it('refuse a grid of the data that the mixer is too small for, before there is data', () => {
+    expect(() => preset('maze-mid', 'data.size=11')).toThrow(/needs 561 inner units .* 11 x 11 grid, got 512/);
+  });
+
   it.each(['sudokuCsv', 'npy'])('refuse early stopping by the test puzzles with data.kind %s', (kind) => {
     const values = { data: { kind }, train: { steps: 10, stopAtExactAccuracy: 0.9 } };
     expect(() => parseConfig([layer(values)])).toThrow(

@@ -130,8 +130,9 @@ function checkGridMixer(model: ModelSettings): void {
   // One for each cell, and for each pair of neighbours both ways.
   const units = side * side + 4 * side * (side - 1);
   if (inner >= units) return;
+  const key = model.seqExpansion === null ? 'expansion' : 'seqExpansion';
   fail(
-    `mixerInit "grid" needs ${units} inner units over the sequence for a ${side} x ${side} grid, got ${inner}; raise ${model.seqExpansion === null ? 'expansion' : 'seqExpansion'}`,
+    `mixerInit "grid" needs ${units} inner units over the sequence for a ${side} x ${side} grid, got ${inner}; raise ${key}`,
   );
 }
 

@@ -32,6 +32,9 @@ import {
   totalSeqLen,
 } from './config';
 
+/** Whether the parameter of this name is of a SwiGLU over the sequence (mlpT). */
+export const isOverSequence = (name: string): boolean => name.includes('.mlp_t.');
+
 /** A recurrent module: the weights of its blocks, under `layers.i`. */
 class Level extends Module {
   readonly #blocks: Block[];

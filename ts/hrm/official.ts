@@ -152,9 +152,14 @@ export function inferModel(
   return { config: modelConfig({ ...given, ...found }), assumed };
 }
 
-/** The factor that gives a SwiGLU over an axis of `width` this inner size: rounding hides the exact one. */
+/**
+ * A factor that gives a SwiGLU over an axis of `width` this inner size. Rounding up to a multiple of 256 hides the exact one:
+ * the likely one if it fits, or else the smallest. No factor gives another size than a multiple: that is left to be refused
+ * as a shape.
+ */
 function expansionOf(inner: number, width: number, likely: number): number {
-  return swigluInnerSize(width, likely) === inner ? likely : (1.5 * inner) / width;
+  if (swigluInnerSize(width, likely) === inner) return likely;
+  return (1.5 * (inner % 256 === 0 ? inner - 255 : inner)) / width;
 }
 
 /** Layers 0, 1, ... of a level; the model itself refuses gaps, as names it does not know. */

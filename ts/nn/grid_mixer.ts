@@ -1,12 +1,13 @@
 import { noGrad } from '../autograd/no_grad';
 import { copy_ } from '../ops/cast';
 import { tensor } from '../tensor/create';
+import { tidy } from '../tensor/scope';
 import type { Tensor } from '../tensor/tensor';
 
 /** Of the drawn weights, what is left beside those of the messages. */
 const NOISE = 0.2;
-/** Above, below, left, right, and the cell itself. */
-const WAYS = [
+/** Above, below, left, right, and the cell itself: rows and columns to go. */
+const DIRECTIONS = [
   [-1, 0],
   [1, 0],
   [0, -1],
@@ -30,7 +31,7 @@ export function startOnGrid({ gateUp, down }: { gateUp: Tensor; down: Tensor }, 
     Float32Array.from(weight.dataSync() as Float32Array, (value) => value * NOISE);
   const [gateUpValues, downValues] = [values(gateUp), values(down)];
   let unit = 0;
-  for (const [below, beside] of WAYS) {
+  for (const [below, beside] of DIRECTIONS) {
     for (let cell = 0; cell < side * side; cell++) {
       const [row, column] = [Math.floor(cell / side) + below, (cell % side) + beside];
       if (row < 0 || column < 0 || row >= side || column >= side) continue;
@@ -40,8 +41,10 @@ export function startOnGrid({ gateUp, down }: { gateUp: Tensor; down: Tensor }, 
       unit++;
     }
   }
-  noGrad(() => {
-    copy_(gateUp, tensor(gateUpValues, { shape: [...gateUp.shape] }));
-    copy_(down, tensor(downValues, { shape: [...down.shape] }));
-  });
+  tidy(() =>
+    noGrad(() => {
+      copy_(gateUp, tensor(gateUpValues, { shape: [...gateUp.shape] }));
+      copy_(down, tensor(downValues, { shape: [...down.shape] }));
+    }),
+  );
 }

@@ -4,13 +4,13 @@ import { RoundedCopy } from '../autograd/rounded_copy';
 import { ArgumentError, DeviceError } from '../error';
 import { addOp, mul } from '../ops/arithmetic';
 import { cast } from '../ops/cast';
-import { adamAtan2_ } from '../ops/optimizers';
+import { adamAtan2_, type AdamTensors } from '../ops/optimizers';
 import { isInstance, readOptions } from '../tensor/arguments';
 import { zeros } from '../tensor/create';
 import { describe } from '../tensor/dtype';
 import { keep, tidy } from '../tensor/scope';
 import type { Tensor } from '../tensor/tensor';
-import { type NamedTensor, requireParameters, restoreState } from './state';
+import { type NamedTensor, requireParameters, requireScalar, restoreState } from './state';
 
 export interface AdamOptions {
   /** Share of the old mean gradient that an update keeps, in [0, 1). Default 0.9. */
@@ -19,7 +19,10 @@ export interface AdamOptions {
   readonly beta2?: number;
   /** Share of a parameter taken off it for each unit of learning rate, at least 0. Default 0. */
   readonly weightDecay?: number;
-  /** Learning rate of some parameters over that of a step, by name, at least 0. Default 1. */
+  /**
+   * Learning rate of some parameters over that of a step, by name, at least 0: the rate of a parameter group. The decay, which
+   * is per unit of learning rate, goes with it. Default 1.
+   */
   readonly lrRatios?: ReadonlyMap<string, number>;
   /** bfloat16 copies of parameters that updates write too, by parameter; those there are when an update is made. */
   readonly copies?: ReadonlyMap<Tensor, RoundedCopy>;
@@ -65,8 +68,9 @@ export class AdamATan2 {
   /**
    * One update from the parameters' `.grad`; a parameter without one stays as it is.
    *
-   * @param lr float32 []
+   * @param lr float32 or float64 []
    * @param finite bool []: where it is false nothing changes
+   * @throws ShapeError, DTypeError, DeviceError; then nothing has changed
    */
   step(lr: Tensor, finite: Tensor): void {
     const parameters = this.#parameters.map(([, p]) => p);
@@ -77,20 +81,28 @@ export class AdamATan2 {
         `AdamATan2.step: ${this.#parameters[moved]![0]} must be on ${this.#m[moved]!.device}, where it was when this optimizer ` +
           `was made, got ${parameters[moved]!.device}; make the optimizer after model.to()`,
       );
+    // Everything is checked before the first write: one group must not be updated when another cannot be.
+    requireScalar('AdamATan2.step', 'lr', lr, ['float32', 'float64']);
+    requireScalar('AdamATan2.step', 'finite', finite, ['bool']);
+    const updates = [...new Set(this.#lrRatios)].map((ratio) => ({
+      ratio,
+      ...this.#tensorsOf(withGradient.filter((i) => this.#lrRatios[i] === ratio)),
+    }));
     noGrad(() => {
       tidy(() => {
         addOp.into([this.#step, cast(finite, 'int32')]);
+        for (const { ratio, tensors, copies } of updates) {
+          if (tensors.parameters.length === 0) continue;
+          const scalars = { step: this.#step, lr: ratio === 1 ? lr : mul(lr, ratio), finite };
+          adamAtan2_(tensors, scalars, this.#options);
+          for (const copy of copies) copy.written();
+        }
       });
-      for (const ratio of new Set(withGradient.map((i) => this.#lrRatios[i]!)))
-        tidy(() => {
-          const group = withGradient.filter((i) => this.#lrRatios[i] === ratio);
-          this.#update(group, ratio === 1 ? lr : mul(lr, ratio), finite);
-        });
     });
   }
 
-  /** Of the parameters of these indices, all of which have a gradient. */
-  #update(indices: readonly number[], lr: Tensor, finite: Tensor): void {
+  /** What an update of these parameters, which have gradients, reads and writes. */
+  #tensorsOf(indices: readonly number[]): { tensors: AdamTensors; copies: readonly RoundedCopy[] } {
     const parameters = this.#parameters.map(([, p]) => p);
     const hasCopy = (i: number): boolean => this.#copies.has(parameters[i]!);
     // The op takes those with a copy first.
@@ -98,18 +110,14 @@ export class AdamATan2 {
     const used = [...copied, ...indices.filter((i) => !hasCopy(i))];
     const copies = copied.map((i) => requireCopy(this.#copies.get(parameters[i]!)));
     const pick = (list: readonly Tensor[]): Tensor[] => used.map((i) => list[i]!);
-    adamAtan2_(
-      {
-        parameters: pick(parameters),
-        m: pick(this.#m),
-        v: pick(this.#v),
-        gradients: used.map((i) => parameters[i]!.grad!),
-        copies: copies.map((copy) => copy.tensor),
-      },
-      { step: this.#step, lr, finite },
-      this.#options,
-    );
-    for (const copy of copies) copy.written();
+    const tensors = {
+      parameters: pick(parameters),
+      m: pick(this.#m),
+      v: pick(this.#v),
+      gradients: used.map((i) => parameters[i]!.grad!),
+      copies: copies.map((copy) => copy.tensor),
+    };
+    return { tensors, copies };
   }
 
   /** The living state by name: `step`, `m.<parameter>`, `v.<parameter>`. */
@@ -134,15 +142,14 @@ function requireRatios(value: unknown, parameters: readonly NamedTensor[]): numb
   if (!types.isMap(value)) throw new ArgumentError(`AdamATan2: lrRatios must be a Map, got ${describe(value)}`);
   const given = new Map<unknown, unknown>();
   Map.prototype.forEach.call(value, (ratio: unknown, name: unknown) => given.set(name, ratio));
-  const ratios = parameters.map(([name]) => {
-    const ratio: unknown = given.get(name) ?? 1;
-    given.delete(name);
+  for (const name of given.keys())
+    if (!parameters.some(([own]) => own === name))
+      throw new ArgumentError(`AdamATan2: lrRatios must name parameters of this optimizer, got ${describe(name)}`);
+  return parameters.map(([name]) => {
+    const ratio: unknown = given.has(name) ? given.get(name) : 1;
     if (typeof ratio === 'number' && ratio >= 0 && ratio < Infinity) return ratio;
     throw new ArgumentError(`AdamATan2: lrRatios: ${name} must be finite and at least 0, got ${describe(ratio)}`);
   });
-  for (const name of given.keys())
-    throw new ArgumentError(`AdamATan2: lrRatios must name parameters of this optimizer, got ${describe(name)}`);
-  return ratios;
 }
 
 function requireCopy(value: unknown): RoundedCopy {

@@ -1,8 +1,8 @@
 import { noGrad } from '../autograd/no_grad';
 import { types } from 'node:util';
-import { ArgumentError, FormatError } from '../error';
+import { ArgumentError, DTypeError, FormatError, ShapeError } from '../error';
 import { readArgument, readArray } from '../tensor/arguments';
-import { describe } from '../tensor/dtype';
+import { describe, type DType } from '../tensor/dtype';
 import { requireTensor } from '../ops/arguments';
 import { copy_ } from '../ops/cast';
 import type { Tensor } from '../tensor/tensor';
@@ -18,6 +18,16 @@ export function requireParameters(op: string, value: unknown): NamedTensor[] {
       throw new ArgumentError(`${op}: parameters[${i}] must have a name, got ${describe(name)}`);
     return [name, requireTensor(op, `parameters[${i}]`, tensor)];
   });
+}
+
+/** A tensor of one element. @throws ArgumentError, ShapeError, DTypeError */
+export function requireScalar(op: string, name: string, value: unknown, dtypes: readonly DType[]): Tensor {
+  const scalar = requireTensor(op, name, value);
+  if (!dtypes.includes(scalar.dtype))
+    throw new DTypeError(`${op}: ${name} must be ${dtypes.join(' or ')}, got ${scalar.dtype}`);
+  if (scalar.size !== 1)
+    throw new ShapeError(`${op}: ${name} must have one element, got shape [${scalar.shape.join(', ')}]`);
+  return scalar;
 }
 
 /** Saved tensors by name, in a copy. */

@@ -24,7 +24,7 @@ const optimSchema = z.strictObject({
   beta1: z.number().min(0).lt(1).default(0.9),
   beta2: z.number().min(0).lt(1).default(0.95),
   weightDecay: rate.default(0.1),
-  /** Learning rate of the SwiGLU over the sequence (model.mlpT) over lr. An algorithm change. */
+  /** Learning rate of the SwiGLU over the sequence (model.mlpT) over lr; its decay goes with it. An algorithm change. */
   seqLrRatio: rate.default(1),
   puzzleEmbLr: rate.default(1e-2),
   puzzleEmbWeightDecay: rate.default(0.1),
@@ -192,9 +192,16 @@ export function mergeLayers(layers: readonly ConfigLayer[]): ConfigValues {
   return merged;
 }
 
+/** The model with the length of the data's puzzles where its start on the grid depends on it: sooner than with the data. */
+function withGrid(model: RunConfig['model'], data: DataConfig): RunConfig['model'] {
+  if (model.mixerInit !== 'grid') return model;
+  return { ...model, seqLen: model.seqLen ?? kindOf(data).seqLen(data) ?? null };
+}
+
 function checkAcross(config: RunConfig): void {
   const { train, data } = config;
-  checkModelSettings(config.model);
+  kindOf(data).check(data);
+  checkModelSettings(withGrid(config.model, data));
   if (config.optim.seqLrRatio !== 1 && !config.model.mlpT) {
     throw new ConfigError('config: optim.seqLrRatio is for the SwiGLU over the sequence of model.mlpT, which is false');
   }
@@ -203,7 +210,6 @@ function checkAcross(config: RunConfig): void {
       `config: exactly one of train.epochs and train.steps must be given, got ${train.epochs} and ${train.steps}`,
     );
   }
-  kindOf(data).check(data);
   if (train.stopAtExactAccuracy !== null) {
     if (config.eval.everySteps === null) {
       throw new ConfigError('config: train.stopAtExactAccuracy needs eval.everySteps, got null');

@@ -202,7 +202,7 @@ const presets: Record<string, Preset> = {
         testPuzzles: 1000,
         targets: 'nearestPath',
       },
-      train: { steps: 18000, batchSize: 8, logEverySteps: 500, checkpointEverySteps: 3000 },
+      train: { steps: 16500, batchSize: 8, logEverySteps: 500, checkpointEverySteps: 3000 },
       eval: { everySteps: 3000, batchSize: 250 },
     },
   },

@@ -1,4 +1,4 @@
-/** One optimizer step: a segment forward, its loss, backward and both updates; nothing of it is read on the host. */
+/** One optimizer step: a segment forward, its loss, backward and both updates; nothing of it is read on the host unless targets are chosen. */
 import { withRefreshedCopies } from '../autograd/rounded_copy';
 import { backward } from '../autograd/tape';
 import type { Batch } from '../data/sampler';
@@ -6,7 +6,7 @@ import { types } from 'node:util';
 import { ArgumentError, NonFiniteError } from '../error';
 import { actStep, type BatchTensors, type Carry, initialCarry } from '../hrm/act';
 import { actLoss, METRIC_NAMES } from '../hrm/loss';
-import type { Hrm } from '../hrm/model';
+import { type Hrm, isOverSequence } from '../hrm/model';
 import { add_, div } from '../ops/arithmetic';
 import { cast } from '../ops/cast';
 import { isFinite } from '../ops/compare';
@@ -104,7 +104,7 @@ export class TrainStep {
 
   constructor(model: Hrm, options: TrainStepOptions) {
     const { beta1, beta2, weightDecay, seqLrRatio, puzzleEmbWeightDecay, ema } = options.optim;
-    const overSequence = model.namedParameters().filter(([name]) => name.includes('.mlp_t.'));
+    const overSequence = model.namedParameters().filter(([name]) => isOverSequence(name));
     this.model = model;
     this.options = options;
     this.dense = new AdamATan2(model.namedParameters(), {
@@ -170,9 +170,13 @@ export class TrainStep {
     const { optim, batchSize, generator } = options;
     noGrad(() => add_(this.counter, 1));
     const { carry, outputs } = actStep(model, this.#carry!, this.#incoming!, { training: true, generator });
-    const current = options.targets ? chooseTargets(options.targets, carry.current, outputs.logits) : carry.current;
+    const { logits } = outputs;
+    const { lossType } = model.config;
+    const current = options.targets
+      ? chooseTargets(options.targets, carry.current, { logits, lossType })
+      : carry.current;
     const { loss, metrics } = actLoss(model.config, { ...carry, current }, outputs);
-    // The gradients can have their memory.
+    // Frees the packed weights: the gradients can have their memory.
     model.releasePacked();
     backward(div(loss, batchSize));
     return noGrad(() => {

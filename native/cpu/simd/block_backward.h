@@ -15,15 +15,17 @@ template <class T> struct SwigluBackwardTile {
   int cols;
 
   /** Down the rows no prefetcher sees them coming. */
-  HRM_INLINE void fetch(int rows) const {
-    for (int i = 0; i < rows; ++i) {
-      const int64_t at = i * 2 * F;
-      __builtin_prefetch(gateUp + at);
-      __builtin_prefetch(gateUp + at + F);
-      __builtin_prefetch(dGateUp + at, 1);
-      __builtin_prefetch(dGateUp + at + F, 1);
-      __builtin_prefetch(inner + i * F, 1);
-    }
+  HRM_INLINE void prefetch(int rows) const {
+    for (int i = 0; i < rows; ++i)
+      // A row of a tile is one cache line, with AVX-512 two.
+      for (int j = 0; j < kTileCols<T>; j += 64 / static_cast<int>(sizeof(T))) {
+        const int64_t at = i * 2 * F + j;
+        __builtin_prefetch(gateUp + at);
+        __builtin_prefetch(gateUp + at + F);
+        __builtin_prefetch(dGateUp + at, 1);
+        __builtin_prefetch(dGateUp + at + F, 1);
+        __builtin_prefetch(inner + i * F + j, 1);
+      }
   }
 
   template <int R> HRM_INLINE void operator()(const Tile<T, R> &tile) const {
@@ -44,6 +46,44 @@ template <class T> struct SwigluBackwardTile {
       }
   }
 };
+
+/** In how many parts a tile takes a sum over k. */
+template <class T> inline int64_t sum_parts(int64_t k) {
+  constexpr int64_t kBytes = 6144;
+  return (k * static_cast<int64_t>(sizeof(T)) + kBytes - 1) / kBytes;
+}
+template <class T> inline int64_t longest_sum_part(int64_t k) {
+  const int64_t parts = sum_parts<T>(k);
+  return parts > 0 ? (k + parts - 1) / parts : 0;
+}
+
+/**
+ * out[S, n] = residual + source[S, k] W for a W[k, n] packed transposed; the sum over k in as many parts as its length
+ * asks for. `packed` has room for the source.
+ */
+template <class T>
+void stage_sum(const Crew &crew, const RowBlocks &blocks, int64_t k, int64_t n, const T *source, const T *packedW,
+               T *packed, const T *residual, T *out) {
+  constexpr int64_t kCols = kTileCols<T>;
+  const int64_t parts = sum_parts<T>(k), panels = round_up_to(n, kCols) / kCols;
+  for (int64_t part = 0; part < parts; ++part) {
+    const int64_t k0 = k * part / parts, kPart = k * (part + 1) / parts - k0;
+    crew.stage(blocks.count, [&](int64_t block, int) {
+      const int64_t row = blocks.begin(block);
+      const int rows = blocks.size(block);
+      pack_panel(source + row * k + k0, k, int64_t{1}, rows, kPart, packed + row * kPart, rows);
+    });
+    const T *add = part == 0 ? residual : out;
+    crew.stage(panels, [&](int64_t p, int) {
+      const T *panel = packedW + (p * k + k0) * kCols;
+      const int64_t nBytes = p + 1 < panels ? kPart * kCols * static_cast<int64_t>(sizeof(T)) : 0;
+      panel_product(blocks, kPart, packed, panel, panel + k * kCols, nBytes, [&](int64_t row) {
+        const int64_t at = row * n + p * kCols;
+        return ResidualTile<T>{add + at, out + at, n, panel_columns<T>(n, p)};
+      });
+    });
+  }
+}
 
 /** Weights of a block packed transposed (kPlain): they take gradients back. */
 template <class T> struct PackedBlockTransposed {
@@ -73,16 +113,6 @@ template <class T> struct BlockBackwardBuffers {
   T *dAttention; // [S, D] of scratch
 };
 
-/** Longest part of a sum over k that a tile takes in one go. */
-template <class T> inline int64_t sum_parts(int64_t k) {
-  constexpr int64_t kBytes = 6144;
-  return (k * static_cast<int64_t>(sizeof(T)) + kBytes - 1) / kBytes;
-}
-template <class T> inline int64_t longest_sum_part(int64_t k) {
-  const int64_t parts = sum_parts<T>(k);
-  return parts > 0 ? (k + parts - 1) / parts : 0;
-}
-
 template <class T>
 void block_backward(const Crew &crew, const BlockShape<T> &s, const PackedBlockTransposed<T> &w,
                     const BlockBackwardBuffers<T> &b, const AttentionBackwardScratch<T> *attentionScratch) {
@@ -91,9 +121,6 @@ void block_backward(const Crew &crew, const BlockShape<T> &s, const PackedBlockT
   const TokenGradients<T> &g = b.tokens;
   const RowBlocks blocks(S);
   const int64_t hiddenPanels = round_up_to(D, kCols) / kCols;
-  const auto columns = [](int64_t n, int64_t panel) {
-    return static_cast<int>(n - panel * kCols < kCols ? n - panel * kCols : kCols);
-  };
   // dx = gradient of rmsNorm, packed as the next left operand.
   const auto denormalise = [&](const T *dy, const T *y, const T *r, T *dx) {
     crew.stage(blocks.count, [&](int64_t block, int) {
@@ -104,38 +131,21 @@ void block_backward(const Crew &crew, const BlockShape<T> &s, const PackedBlockT
       pack_panel(dx + row * D, D, int64_t{1}, n, D, b.packed + row * D, n);
     });
   };
-  // out = residual + source W for a W[k, D] packed transposed; the sum over k in as many parts as its length asks for.
   const auto product = [&](const T *source, int64_t k, const T *packedW, const T *residual, T *out) {
-    const int64_t parts = sum_parts<T>(k);
-    for (int64_t part = 0; part < parts; ++part) {
-      const int64_t k0 = k * part / parts, kPart = k * (part + 1) / parts - k0;
-      crew.stage(blocks.count, [&](int64_t block, int) {
-        const int64_t row = blocks.begin(block);
-        const int n = blocks.size(block);
-        pack_panel(source + row * k + k0, k, int64_t{1}, n, kPart, b.packed + row * kPart, n);
-      });
-      const T *add = part == 0 ? residual : out;
-      crew.stage(hiddenPanels, [&](int64_t p, int) {
-        const T *panel = packedW + (p * k + k0) * kCols;
-        const int64_t nBytes = p + 1 < hiddenPanels ? kPart * kCols * static_cast<int64_t>(sizeof(T)) : 0;
-        panel_product(blocks, kPart, b.packed, panel, panel + k * kCols, nBytes, [&](int64_t row) {
-          const int64_t at = row * D + p * kCols;
-          return ResidualTile<T>{add + at, out + at, D, columns(D, p)};
-        });
-      });
-    }
+    stage_sum<T>(crew, blocks, k, D, source, packedW, b.packed, residual, out);
   };
 
   denormalise(b.dy, b.y, b.r2, g.t2);
-  stage_product<T>(
-      crew, blocks, round_up_to(F, kCols) / kCols, D, b.packed, w.down, w.gateUp, [&](int64_t row, int64_t p) {
-        const int64_t at = row * 2 * F + p * kCols;
-        return SwigluBackwardTile<T>{b.gateUp + at, g.gateUp + at, g.inner + row * F + p * kCols, F, columns(F, p)};
-      });
+  stage_product<T>(crew, blocks, round_up_to(F, kCols) / kCols, D, b.packed, w.down, w.gateUp,
+                   [&](int64_t row, int64_t p) {
+                     const int64_t at = row * 2 * F + p * kCols;
+                     return SwigluBackwardTile<T>{b.gateUp + at, g.gateUp + at, g.inner + row * F + p * kCols, F,
+                                                  panel_columns<T>(F, p)};
+                   });
   product(g.gateUp, 2 * F, w.gateUp, g.t2, g.t1);
   denormalise(g.t1, b.y1, b.r1, g.t1);
   stage_product<T>(crew, blocks, hiddenPanels, D, b.packed, w.o, w.qkv, [&](int64_t row, int64_t p) {
-    return StoreTile<T>{b.dAttention + row * D + p * kCols, D, columns(D, p), false};
+    return StoreTile<T>{b.dAttention + row * D + p * kCols, D, panel_columns<T>(D, p), false};
   });
   crew.stage(s.nHeads, [&](int64_t head, int thread) {
     attention_head_backward(s, head, b.qkv, b.attention, b.logSumExp + head * S, b.dAttention, g.qkv,

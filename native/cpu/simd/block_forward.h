@@ -11,6 +11,8 @@ public:
   static Crew alone(int thread) { return Crew(nullptr, thread); }
   static Crew together(ThreadPool &pool) { return Crew(&pool, 0); }
 
+  int n_threads() const { return pool_ ? pool_->nThreads() : 1; }
+
   /** fn(task, thread) for every task; all are done when it returns. */
   template <class F> void stage(int64_t nTasks, F &&fn) const {
     if (pool_) {
@@ -68,13 +70,14 @@ template <class T> struct SwigluTile {
   int cols; // of gate, at most one register
 
   /** What is stored along the rows, as in SwigluBackwardTile. */
-  HRM_INLINE void fetch(int rows) const {
+  HRM_INLINE void prefetch(int rows) const {
     if (gateUp)
       for (int i = 0; i < rows; ++i) {
         __builtin_prefetch(gateUp + i * 2 * inner, 1);
         __builtin_prefetch(gateUp + i * 2 * inner + inner, 1);
       }
   }
+
   template <int R> HRM_INLINE void operator()(const Tile<T, R> &tile) const {
     constexpr int W = kLanes<T>;
     T m[R * W < 16 ? 16 : R * W];
@@ -110,30 +113,39 @@ template <class T> struct BlockBuffers {
   T *tGateUp = nullptr; // of blocks with a SwiGLU over the sequence, see mixer_forward.h
 };
 
+/** Columns of panel p of n columns in all. */
+template <class T> inline int panel_columns(int64_t n, int64_t p) {
+  return static_cast<int>(std::min<int64_t>(n - p * kTileCols<T>, kTileCols<T>));
+}
+
 /** Panels of k steps that are taken through a row block together; 1: all row blocks go through one panel, then the
  * next.
  */
 template <class T> inline int64_t panels_together(int64_t k) {
   // Narrow panels stay in the L2 cache, and a block's output is written along its rows, line after line: down the rows
   // a panel at a time, every line would be a miss that no prefetcher foresees. Wide ones must come from the L1 cache.
-  constexpr int64_t kNarrow = 16 << 10, kResident = 192 << 10;
+  constexpr int64_t kNarrowBytes = 16 << 10, kResidentBytes = 192 << 10;
   const int64_t bytes = k * kTileCols<T> * static_cast<int64_t>(sizeof(T));
-  return bytes > kNarrow ? 1 : kResident / (bytes > 0 ? bytes : 1);
+  return bytes > kNarrowBytes ? 1 : kResidentBytes / (bytes > 0 ? bytes : 1);
 }
 
-/** C[S, n] = packed A [S, k] times all panels of B; make(row, panel) gives the epilogue. `after` is what comes next. */
+/**
+ * C[S, n] = packed A [S, k] times all panels of B; make(row, panel) gives the epilogue. `after` is what comes next,
+ * fetched behind the last of wide panels; narrow ones come from the L2 cache as they are used.
+ */
 template <class T, class MakeEpilogue>
 void stage_product(const Crew &crew, const RowBlocks &blocks, int64_t nPanels, int64_t k, const T *packedA,
                    const T *packedB, const T *after, const MakeEpilogue &make) {
   const int64_t panelElements = k * kTileCols<T>, together = panels_together<T>(k);
   if (together > 1) {
-    const int64_t groups = (nPanels + together - 1) / together;
+    // Enough tasks for the crew, where few row blocks leave some of it idle: how panels are grouped changes no result.
+    const int64_t perThread = (crew.n_threads() + blocks.count - 1) / std::max<int64_t>(1, blocks.count);
+    const int64_t groups = std::min(nPanels, std::max((nPanels + together - 1) / together, perThread));
     crew.stage(groups * blocks.count, [&](int64_t task, int) {
       const int64_t group = task / blocks.count, block = task % blocks.count, row = blocks.begin(block);
       for (int64_t p = nPanels * group / groups, end = nPanels * (group + 1) / groups; p < end; ++p) {
         const T *panel = packedB + p * panelElements;
-        tile_product<T>(blocks.size(block), k, packedA + row * k, panel, Packed{},
-                        Ahead{reinterpret_cast<const char *>(panel), 0}, make(row, p));
+        tile_product<T>(blocks.size(block), k, packedA + row * k, panel, Packed{}, Ahead::nothing(panel), make(row, p));
       }
     });
     return;
@@ -152,9 +164,6 @@ void block_forward(const Crew &crew, const BlockShape<T> &s, const PackedBlock<T
   constexpr int64_t kCols = kTileCols<T>, W = kLanes<T>;
   const int64_t D = s.hidden, F = s.inner;
   const RowBlocks all(s.seqLen), blocks(nTokens);
-  const auto columns = [](int64_t n, int64_t panel) {
-    return static_cast<int>(n - panel * kCols < kCols ? n - panel * kCols : kCols);
-  };
   const auto pack = [&](const RowBlocks &part, const T *rows) {
     crew.stage(part.count, [&](int64_t block, int) {
       const int64_t row = part.begin(block);
@@ -178,7 +187,7 @@ void block_forward(const Crew &crew, const BlockShape<T> &s, const PackedBlock<T
 
   pack(all, b.input);
   stage_product<T>(crew, all, round_up_to(3 * D, kCols) / kCols, D, b.packed, w.qkv, w.o, [&](int64_t row, int64_t p) {
-    return StoreTile<T>{b.qkv + row * 3 * D + p * kCols, 3 * D, columns(3 * D, p), false};
+    return StoreTile<T>{b.qkv + row * 3 * D + p * kCols, 3 * D, panel_columns<T>(3 * D, p), false};
   });
   crew.stage(s.nHeads, [&](int64_t head, int thread) {
     T *lse = b.logSumExp ? b.logSumExp + head * s.seqLen : nullptr;
@@ -187,7 +196,7 @@ void block_forward(const Crew &crew, const BlockShape<T> &s, const PackedBlock<T
   pack(blocks, b.attention);
   const auto residual = [&](const T *in, T *out) {
     return [&, in, out](int64_t row, int64_t p) {
-      return ResidualTile<T>{in + row * D + p * kCols, out + row * D + p * kCols, D, columns(D, p)};
+      return ResidualTile<T>{in + row * D + p * kCols, out + row * D + p * kCols, D, panel_columns<T>(D, p)};
     };
   };
   stage_product<T>(crew, blocks, round_up_to(D, kCols) / kCols, D, b.packed, w.o, w.gateUp, residual(b.input, b.y1));

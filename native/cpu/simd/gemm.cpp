@@ -21,8 +21,8 @@
 namespace hrm::cpu::HRM_ISA {
 namespace {
 
-constexpr int64_t kPanelBytes = 3072;         // of one k block: 768 floats
-constexpr int64_t kSharedABytes = 2 << 20;    // A up to this is packed whole
+constexpr int64_t kPanelBytes = 3072;      // of one k block: 768 floats
+constexpr int64_t kSharedABytes = 2 << 20; // A up to this is packed whole: it streams from the L3 cache in long panels
 constexpr int64_t kRowBlockBytes = 384 << 10; // of A packed by one task, in the L2 cache
 constexpr int64_t kSharedBBytes = 4 << 20;    // of B packed at a time
 constexpr int64_t kDirectRows = 8;            // with so few rows B is read where it lies, if it can be
@@ -249,9 +249,9 @@ template <class T> size_t plan_bytes(const Plan<T> &plan, int nThreads) {
 
 /**
  * Few columns, of many rows that lie side by side (the gradient of a weight): as C^T = B^T A^T, which packs A in whole
- * lines. Its plan, if it is the better one.
+ * lines.
  */
-template <class T> bool better_transposed(const GemmArgs<T> &g, int nThreads) {
+template <class T> bool prefers_transposed(const GemmArgs<T> &g, int nThreads) {
   return g.a.rowStride == 1 && g.a.colStride > 1 && g.m > g.n && Plan<T>(g.n, g.m, g.k, nThreads).shareA;
 }
 
@@ -279,7 +279,7 @@ template <class T> void product(ThreadPool &pool, const GemmArgs<T> &args, void 
     return clear(args);
   if (dot_product(pool, args))
     return;
-  if (better_transposed(args, pool.nThreads()))
+  if (prefers_transposed(args, pool.nThreads()))
     return transposed_product(pool, args, static_cast<T *>(workspace));
   const Plan<T> plan(args.m, args.n, args.k, pool.nThreads());
   if (plan.shareA)

@@ -54,6 +54,10 @@ struct Ahead {
   const char *data = nullptr;
   int64_t step = 0;
 
+  /** Nothing to fetch: every round asks for this line again, which is there (address 0 would cost a walk of the page
+   * table). */
+  static Ahead nothing(const void *cached) { return {static_cast<const char *>(cached), 0}; }
+
   /** The share of row block `block` of `blocks`, each of k steps, in fetching nBytes. */
   static Ahead share(const void *data, int64_t nBytes, int64_t block, int64_t blocks, int64_t k) {
     const int64_t calls = blocks * (k > 0 ? k : 1);
@@ -167,14 +171,14 @@ __attribute__((noinline)) void store_kernel(int64_t k, const T *a, const T *b, L
 }
 
 template <class Epilogue>
-HRM_INLINE auto fetch_for(const Epilogue &epilogue, int rows, int) -> decltype(epilogue.fetch(rows)) {
-  epilogue.fetch(rows);
+HRM_INLINE auto prefetch_for(const Epilogue &epilogue, int rows, int) -> decltype(epilogue.prefetch(rows)) {
+  epilogue.prefetch(rows);
 }
-template <class Epilogue> HRM_INLINE void fetch_for(const Epilogue &, int, long) {}
+template <class Epilogue> HRM_INLINE void prefetch_for(const Epilogue &, int, long) {}
 
 /**
- * One tile of a run-time number of rows for an epilogue: void operator()(const Tile<T, R> &) const. One that reads much
- * fetches it ahead in void fetch(int rows) const.
+ * One tile of a run-time number of rows for an epilogue: void operator()(const Tile<T, R> &) const. One that reads or
+ * writes what no hardware prefetcher foresees asks for it before the product, in void prefetch(int rows) const.
  */
 template <class T, class Layout, class Epilogue>
 HRM_INLINE void tile_product(int rows, int64_t k, const T *a, const T *b, Layout layout, Ahead ahead,
@@ -186,7 +190,7 @@ HRM_INLINE void tile_product(int rows, int64_t k, const T *a, const T *b, Layout
       // By way of memory: inlined behind the loop, an epilogue that needs registers itself makes the compiler keep
       // accumulators on the stack within it (with SwiGLU's a third slower).
       Tile<T, r()> tile;
-      fetch_for(epilogue, rows, 0);
+      prefetch_for(epilogue, rows, 0);
       tile_kernel<T, r()>(k, a, b, layout, ahead, tile);
       epilogue(tile);
     }

@@ -37,9 +37,6 @@ void swiglu_norm_backward(const Crew &crew, const SwigluSize<T> &s, const Packed
   const int64_t N = s.width, F = s.inner, k = 2 * F;
   const SwigluTokens<T> &g = b.tokens;
   const RowBlocks blocks(s.rows);
-  const auto columns = [](int64_t n, int64_t panel) {
-    return static_cast<int>(n - panel * kCols < kCols ? n - panel * kCols : kCols);
-  };
   crew.stage(blocks.count, [&](int64_t block, int) {
     const int64_t row = blocks.begin(block);
     const int n = blocks.size(block);
@@ -47,30 +44,13 @@ void swiglu_norm_backward(const Crew &crew, const SwigluSize<T> &s, const Packed
       rms_norm_backward_row(b.dy + i * N, b.y + i * N, b.r[i], g.sum + i * N, N);
     pack_panel(g.sum + row * N, N, int64_t{1}, n, N, b.packed + row * N, n);
   });
-  stage_product<T>(
-      crew, blocks, round_up_to(F, kCols) / kCols, N, b.packed, w.down, w.gateUp, [&](int64_t row, int64_t p) {
-        const int64_t at = row * k + p * kCols;
-        return SwigluBackwardTile<T>{b.gateUp + at, g.gateUp + at, g.inner + row * F + p * kCols, F, columns(F, p)};
-      });
-  // dx = g.sum + g.gateUp W, the sum over 2F in parts.
-  const int64_t parts = sum_parts<T>(k), panels = round_up_to(N, kCols) / kCols;
-  for (int64_t part = 0; part < parts; ++part) {
-    const int64_t k0 = k * part / parts, kPart = k * (part + 1) / parts - k0;
-    crew.stage(blocks.count, [&](int64_t block, int) {
-      const int64_t row = blocks.begin(block);
-      const int n = blocks.size(block);
-      pack_panel(g.gateUp + row * k + k0, k, int64_t{1}, n, kPart, b.packed + row * kPart, n);
-    });
-    const T *add = part == 0 ? g.sum : b.dx;
-    crew.stage(panels, [&](int64_t p, int) {
-      const T *panel = w.gateUp + (p * k + k0) * kCols;
-      const int64_t nBytes = p + 1 < panels ? kPart * kCols * static_cast<int64_t>(sizeof(T)) : 0;
-      panel_product(blocks, kPart, b.packed, panel, panel + k * kCols, nBytes, [&](int64_t row) {
-        const int64_t at = row * N + p * kCols;
-        return ResidualTile<T>{add + at, b.dx + at, N, columns(N, p)};
-      });
-    });
-  }
+  stage_product<T>(crew, blocks, round_up_to(F, kCols) / kCols, N, b.packed, w.down, w.gateUp,
+                   [&](int64_t row, int64_t p) {
+                     const int64_t at = row * k + p * kCols;
+                     return SwigluBackwardTile<T>{b.gateUp + at, g.gateUp + at, g.inner + row * F + p * kCols, F,
+                                                  panel_columns<T>(F, p)};
+                   });
+  stage_sum<T>(crew, blocks, k, N, g.gateUp, w.gateUp, b.packed, g.sum, b.dx);
 }
 
 /** One sequence of what mixer_block_backward reads and writes. */

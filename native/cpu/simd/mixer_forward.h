@@ -50,8 +50,8 @@ void swiglu_norm_forward(const Crew &crew, const SwigluSize<T> &s, const T *gate
   });
   stage_product<T>(crew, blocks, round_up_to(N, kCols) / kCols, F, b.packedInner, down, after,
                    [&](int64_t row, int64_t p) {
-                     const int64_t at = row * N + p * kCols, cols = N - p * kCols;
-                     return ResidualTile<T>{b.x + at, b.y + at, N, static_cast<int>(cols < kCols ? cols : kCols)};
+                     const int64_t at = row * N + p * kCols;
+                     return ResidualTile<T>{b.x + at, b.y + at, N, panel_columns<T>(N, p)};
                    });
   crew.stage(blocks.count, [&](int64_t block, int) {
     for (int64_t i = blocks.begin(block), end = i + blocks.size(block); i < end; ++i) {

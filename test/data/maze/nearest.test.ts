@@ -31,21 +31,30 @@ function allShortestPaths(maze: ArrayLike<number>, size: number): number[][] {
 }
 
 describe('nearestPathLabels', () => {
-  it('takes the most probable of all shortest paths', () => {
+  it.each(['softmax', 'stablemax'] as const)('takes the most probable of all shortest paths by %s', (lossType) => {
     const size = 5;
+    // HRM section 3.4.
+    const s = (x: number): number => (x < 0 ? 1 / (1 - x) : x + 1);
+    const weight = (logit: number): number => (lossType === 'softmax' ? Math.exp(logit) : s(logit));
     const set = generateMazes({ size, count: 40, seed: 3, minPath: 4, wallPercent: { min: 5, max: 25 } });
     const inputs = new Int32Array(40 * 25);
     const rng = new Philox(11);
-    const logits = Float32Array.from({ length: 40 * 25 * VOCAB }, () => rng.below(2000) / 500 - 2);
+    const logits = Float32Array.from({ length: 40 * 25 * VOCAB }, () => rng.below(2000) / 125 - 8);
     for (let i = 0; i < 40; i++) inputs.set(set.maze(i), i * 25);
-    const labels = nearestPathLabels(size, { inputs, labels: new Int32Array(40 * 25), logits, vocabSize: VOCAB });
+    const labels = nearestPathLabels(size, {
+      inputs,
+      labels: new Int32Array(40 * 25),
+      logits,
+      vocabSize: VOCAB,
+      lossType,
+    });
     let several = 0;
     for (let i = 0; i < 40; i++) {
       const maze = set.maze(i);
       const score = (path: readonly number[]): number =>
         path.reduce((sum, cell) => {
           const at = (i * 25 + cell) * VOCAB;
-          return sum + logits[at + PATH]! - logits[at + FREE]!;
+          return sum + Math.log(weight(logits[at + PATH]!) / weight(logits[at + FREE]!));
         }, 0);
       const paths = allShortestPaths(maze, size).sort((a, b) => score(b) - score(a));
       if (paths.length > 1) several++;
@@ -62,7 +71,12 @@ describe('nearestPathLabels', () => {
       [0, 0, 0, 0],
     ];
     const labels = Int32Array.from([9, 8, 7, 6, 5, 4, 3, 2]);
-    const rows = { inputs: Int32Array.from([...walled, ...padding]), labels, vocabSize: VOCAB };
+    const rows = {
+      inputs: Int32Array.from([...walled, ...padding]),
+      labels,
+      vocabSize: VOCAB,
+      lossType: 'softmax' as const,
+    };
     const chosen = nearestPathLabels(2, { ...rows, logits: new Float32Array(8 * VOCAB) });
     expect(chosen).toEqual(labels);
     expect(chosen).not.toBe(labels);
@@ -71,7 +85,7 @@ describe('nearestPathLabels', () => {
   it('survives logits that are not numbers', () => {
     const inputs = Int32Array.from([START, FREE, FREE, GOAL]);
     const logits = new Float32Array(4 * VOCAB).fill(NaN);
-    const labels = nearestPathLabels(2, { inputs, labels: inputs, logits, vocabSize: VOCAB });
+    const labels = nearestPathLabels(2, { inputs, labels: inputs, logits, vocabSize: VOCAB, lossType: 'softmax' });
     expect(Array.from(labels).filter((token) => token === PATH)).toHaveLength(1);
   });
 });
