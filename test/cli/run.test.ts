@@ -15,6 +15,20 @@ const trainArguments = (changes: Record<string, string | number> = {}): string[]
 ];
 
 describe('hrm train, eval and solve', () => {
+  it('say that halting means nothing where no loss trained it', async () => {
+    await withDirectory(async (dir) => {
+      const out = path.join(dir, 'run');
+      const trained = await runCli([...trainArguments({ ...small, 'model.haltLoss': 'none' }), '--out', out]);
+      expect(trained.exitCode).toBe(0);
+      const judged = await runCli(['eval', out, '--adaptive', '--puzzles', '5']);
+      expect(judged.stderr).toContain('note: this model was trained with haltLoss "none"');
+      expect(judged.stdout).not.toContain('qHalt says');
+      const puzzle = '1...|..2.|.3..|...4';
+      expect((await runCli(['solve', out, puzzle, '--adaptive'])).stderr).toContain('haltLoss "none"');
+      expect((await runCli(['solve', out, puzzle])).stderr).not.toContain('note:');
+    });
+  });
+
   it('trains, evaluates and solves from the command line', async () => {
     await withDirectory(async (dir) => {
       const out = path.join(dir, 'run');
@@ -36,7 +50,8 @@ describe('hrm train, eval and solve', () => {
         adaptive: { count: 12 },
       });
       const text = await runCli(['eval', out, '--adaptive', '--puzzles', '5']);
-      expect(text.stdout).toMatch(/of 5 puzzles.*\n.*\n.*\nadaptive halting:.*\nhalting costs/);
+      expect(text.stdout).toMatch(/of 5 puzzles.*\n.*\nqHalt says.*\nadaptive halting:.*\nhalting costs/);
+      expect(text.stderr).not.toContain('note:');
 
       const votes = await runCli(['eval', out, '--adaptive', '--states', '2', '--puzzles', '5']);
       expect(votes.stdout).toMatch(

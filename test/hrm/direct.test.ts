@@ -156,6 +156,8 @@ describe('haltLoss none', () => {
     const { loss, metrics } = actLoss(model.config, carry, outputs);
     expect(loss.item()).toBe(numbers(metrics)[5]);
     const official = actLoss({ ...model.config, haltLoss: 'official' }, carry, outputs);
+    const typo = { ...model.config, haltLoss: 'None' as never };
+    expect(() => actLoss(typo, carry, outputs)).toThrow(/haltLoss must be one of official, halt, none, got "None"/);
     expect(official.loss.item()).toBeCloseTo(Number(loss.item()) + 0.5 * numbers(metrics)[6]!, FLOAT32_PLACES);
   });
 });

@@ -69,6 +69,14 @@ describe("mixerInit 'grid'", () => {
     [{ seqLen: 8 }, /square grids, got seqLen 8/],
     [{ seqLen: 400 }, /needs 1920 inner units over the sequence for a 20 x 20 grid, got 1280; raise expansion/],
     [{ seqLen: 400, expansion: 9, seqExpansion: 4 }, /got 1280; raise seqExpansion/],
+    [
+      { mixerInit: 'normal' as const, seqExpansion: 0.04 },
+      /seqExpansion must give at least one inner unit over an axis of 10/,
+    ],
+    [
+      { mixerInit: 'normal' as const, expansion: 1e-300 },
+      /expansion must give at least one inner unit over an axis of 8/,
+    ],
     [{ mixerInit: 'normal' as const, mlpT: false, seqExpansion: 4 }, /seqExpansion is for mlpT/],
   ])('refuses %j', (fields, message) => {
     expect(() => modelConfig({ ...settings, ...sizes, mixerInit: 'grid', ...fields })).toThrow(message);

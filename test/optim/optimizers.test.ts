@@ -202,6 +202,18 @@ describe('AdamATan2', () => {
     ],
     [() => new AdamATan2([['p', leaf([1])]], { lrRatios: { p: 1 } as never }), /lrRatios must be a Map/],
     [
+      () =>
+        new AdamATan2([
+          ['p', leaf([1])],
+          ['p', leaf([1])],
+        ]),
+      /parameters must have distinct names, got "p" twice/,
+    ],
+    [
+      () => new AdamATan2([['p', leaf([1])]], { lrRatios: new Map([['p', 1e300]]) }),
+      /lrRatios: p must be finite .* got 1e\+300/,
+    ],
+    [
       () => new AdamATan2([['p', leaf([1])]], { lrRatios: new Map([['p', null as never]]) }),
       /lrRatios: p must be finite .* got null/,
     ],
@@ -214,19 +226,25 @@ describe('AdamATan2', () => {
     expect(make).toThrow(ArgumentError);
   });
 
-  it('gives every parameter of a name its ratio', () => {
+  it.each<[string, (q: Tensor, state: ReadonlyMap<string, Tensor>) => Tensor, RegExp]>([
+    ['a parameter', (q) => q, /step: q has been disposed/],
+    ['a gradient', (q) => q.grad!, /the gradient of q has been disposed/],
+    ['a moment', (_q, state) => state.get('v.q')!, /v\.q has been disposed/],
+    ['the optimizer', (_q, state) => state.get('step')!, /this optimizer has been disposed/],
+  ])('changes nothing when %s has been disposed', (_what, find, message) => {
     const [p, q] = [leaf([1]), leaf([1])];
-    const optimizer = new AdamATan2(
-      [
-        ['p', p],
-        ['p', q],
-      ],
-      { lrRatios: new Map([['p', 0.25]]) },
-    );
+    const named = [
+      ['p', p],
+      ['q', q],
+    ] as const;
+    const optimizer = new AdamATan2(named, { lrRatios: new Map([['q', 0.5]]) });
     descend(p);
     descend(q);
-    optimizer.step(lr, yes);
-    expect(values(q)).toEqual(values(p));
+    const state = optimizer.stateDict();
+    find(q, state).dispose();
+    expect(() => optimizer.step(lr, yes)).toThrow(message);
+    expect(values(p)).toEqual([1]);
+    if (!state.get('step')!.isDisposed) expect(state.get('step')!.item()).toBe(0);
   });
 
   it.each<[string, Tensor, Tensor, RegExp]>([

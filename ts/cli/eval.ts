@@ -3,12 +3,13 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { arcSubmission, type ArcResult } from '../data/arc/vote';
 import { ConfigError } from '../error';
+import type { ModelConfig } from '../hrm/config';
 import { writeFileAtomic } from '../io/atomic_file';
 import { arcNamesOf, evaluateArc, requireTrainedPuzzles } from '../train/arc';
 import { evaluate, type EvaluateOptions, type Evaluation } from '../train/evaluate';
 import { defineCommand, EXIT_OK, interruptible } from './command';
 import { requireInitialStates } from '../train/vote';
-import { deviceOption } from './open_model';
+import { deviceOption, warnOfUntrainedHalting } from './open_model';
 import { openSplit } from './open_split';
 import { evaluationText, fallbackText, percent, rateText } from './run_report';
 
@@ -38,15 +39,16 @@ function waysOf(adaptive: boolean, initialStates: number): Way[] {
   return [...alone, ...withVote];
 }
 
-function wayText(way: Measured, fixed: Measured | undefined): string {
+function wayText(way: Measured, fixed: Measured | undefined, haltLoss: ModelConfig['haltLoss']): string {
   const { name, options, result, puzzlesPerSecond } = way;
   const lines = [
     `${way === fixed ? `${result.segments} segments each` : name}: ${evaluationText(result)}, ${rateText(puzzlesPerSecond)}`,
   ];
   if (result.exactBySegment.length > 0) {
+    const qHalt = `qHalt says right or wrong rightly for ${percent(result.qHaltAccuracy)}; `;
     lines.push(
       `exactly right by segment: ${result.exactBySegment.map(percent).join(' ')}`,
-      `qHalt says right or wrong rightly for ${percent(result.qHaltAccuracy)}; lm loss ${result.lmLoss.toFixed(4)}`,
+      `${haltLoss === 'none' ? '' : qHalt}lm loss ${result.lmLoss.toFixed(4)}`,
     );
   }
   const { vote } = result;
@@ -163,6 +165,7 @@ export const evalCommand = defineCommand({
         throw new ConfigError("--submission: the run's data must be of ARC tasks, made by hrm data arc");
       }
       requireTrainedPuzzles(model, loaded.config.data, data);
+      if (adaptive) warnOfUntrainedHalting(loaded);
       const ways = waysOf(adaptive, states);
       // Rates are compared only where there are several ways: the first would pay for packing weights and filling pools.
       if (ways.length > 1) await evaluate(model, dataset, { ...options, segments: 1, puzzles: 1 });
@@ -182,7 +185,7 @@ export const evalCommand = defineCommand({
         json
           ? `${JSON.stringify({ checkpoint: place, step, isAveraged, split, ...evaluations(measured), arc: arc && arcSummary(arc) })}\n`
           : `${place}, step ${step}${isAveraged ? ', averaged weights' : ''}, ${split} puzzles\n` +
-              `${measured.map((way) => wayText(way, measured[0])).join('')}${arc ? arcText(arc) : ''}`,
+              `${measured.map((way) => wayText(way, measured[0], model.config.haltLoss)).join('')}${arc ? arcText(arc) : ''}`,
       );
       process.stderr.write(fallbackText());
       return EXIT_OK;

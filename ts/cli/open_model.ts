@@ -21,3 +21,11 @@ export function openModel(
   for (const { path, reason } of loaded.rejected) process.stderr.write(`passed over ${path}: ${reason}\n`);
   return loaded;
 }
+
+/** Says on the error stream that halting, which was asked for, means nothing where no loss trained it. */
+export function warnOfUntrainedHalting({ model }: LoadedModel): void {
+  if (model.config.haltLoss === 'none')
+    process.stderr.write(
+      'note: this model was trained with haltLoss "none": nothing trained its Q head, and it never halts\n',
+    );
+}

@@ -4,7 +4,7 @@ import { ArgumentError, ConfigError } from '../error';
 import { onFile, readWholeFile } from '../io/files';
 import type { TaskSolution } from '../train/solve_task';
 import { defineCommand, EXIT_FAILURE, EXIT_OK, interruptible, PROGRAM, takeTurn } from './command';
-import { deviceOption, openModel } from './open_model';
+import { deviceOption, openModel, warnOfUntrainedHalting } from './open_model';
 import { rateText } from './run_report';
 import { solveViews } from './solve_view';
 
@@ -49,6 +49,7 @@ export const solve = defineCommand({
         : Buffer.from(readWholeFile('solve', file!)).toString('utf8'));
     return interruptible(async (signal) => {
       const loaded = openModel(checkpoint, { averaged: !raw, device });
+      if (adaptive) warnOfUntrainedHalting(loaded);
       const view = solveViews[loaded.task ?? 'sudoku'];
       const options = { adaptive, initialStates: states, statesSeed, ...(segments === undefined ? {} : { segments }) };
       const puzzles = view.puzzles(loaded, text, puzzle === undefined ? `--file ${file}` : 'solve');

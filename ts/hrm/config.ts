@@ -14,6 +14,9 @@ const count = z
   .min(0)
   .max(2 ** 31 - 1);
 
+/** What trains the Q head, see the settings. */
+export const HALT_LOSSES = ['official', 'halt', 'none'] as const;
+
 export const modelSettingsSchema = z.strictObject({
   /** D: width of every token state. */
   hidden: size.default(512),
@@ -56,7 +59,7 @@ export const modelSettingsSchema = z.strictObject({
    * 'official': Q-learning with the second pass; 'halt': TRM's, qHalt alone; 'none': the Q head is not trained and every row
    * runs M segments. The others are algorithm changes, never the default.
    */
-  haltLoss: z.enum(['official', 'halt', 'none']).default('official'),
+  haltLoss: z.enum(HALT_LOSSES).default('official'),
   /** H_init and L_init: truncated normal, or zeros, so that the first update sees the input alone. */
   stateInit: z.enum(['normal', 'zero']).default('normal'),
   /**
@@ -106,6 +109,11 @@ export function checkModelSettings(model: ModelSettings): void {
   if (model.seqExpansion !== null && !model.mlpT) {
     fail(`seqExpansion is for mlpT, the SwiGLU over the sequence, got ${model.seqExpansion} and mlpT false`);
   }
+  requireInnerUnits(hidden, model.expansion, 'expansion');
+  if (model.mlpT && model.seqLen !== null) {
+    const key = model.seqExpansion === null ? 'expansion' : 'seqExpansion';
+    requireInnerUnits(model.seqLen + puzzleEmbSize(model).length, seqExpansionOf(model), key);
+  }
   if (model.mixerInit === 'grid') checkGridMixer(model);
   if (gradSteps !== 'full' && gradSteps > hCycles * lCycles) {
     fail(`gradSteps must be at most hCycles * lCycles = ${hCycles * lCycles}, got ${gradSteps}`);
@@ -118,6 +126,11 @@ export function checkModelSettings(model: ModelSettings): void {
     fail(`puzzleEmbLen must be at least ceil(puzzleEmbNdim / hidden) = ${Math.ceil(ndim / hidden)}, got ${length}`);
   }
   if (ndim === 0 && length > 0) fail(`puzzleEmbLen must be 0 when puzzleEmbNdim is 0, got ${length}`);
+}
+
+function requireInnerUnits(width: number, expansion: number, key: 'expansion' | 'seqExpansion'): void {
+  if (swigluInnerSize(width, expansion) > 0) return;
+  fail(`${key} must give at least one inner unit over an axis of ${width}, got ${expansion}`);
 }
 
 function checkGridMixer(model: ModelSettings): void {

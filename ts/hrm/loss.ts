@@ -1,5 +1,6 @@
 /** The training loss and the metrics of one segment (HRM section 3, steps 4 and 5). */
 import { noGrad } from '../autograd/no_grad';
+import { ArgumentError } from '../error';
 import { detached } from '../autograd/tape';
 import { IGNORE_LABEL } from '../tensor/ignore_label';
 import { add, div, mul } from '../ops/arithmetic';
@@ -14,10 +15,11 @@ import { argmax } from '../ops/softmax';
 import { where } from '../ops/where';
 import { zeros } from '../tensor/create';
 import { readFields } from '../tensor/arguments';
+import { describe } from '../tensor/dtype';
 import type { Tensor } from '../tensor/tensor';
 import { requireCarry, requireOutputs } from './arguments';
 import type { Carry, StepOutputs } from './act';
-import type { ModelConfig } from './config';
+import { HALT_LOSSES, type ModelConfig } from './config';
 
 export { IGNORE_LABEL };
 
@@ -50,6 +52,7 @@ export interface LossResult {
  *
  * @param carry the carry after the segment
  * @param outputs of the same segment
+ * @throws ArgumentError for a lossType or haltLoss that there is not
  */
 export function actLoss(
   config: Pick<ModelConfig, 'lossType'> & Partial<Pick<ModelConfig, 'haltLoss'>>,
@@ -57,6 +60,10 @@ export function actLoss(
   outputs: StepOutputs,
 ): LossResult {
   const { lossType, haltLoss } = readFields('actLoss', 'config', config, ['lossType', 'haltLoss']);
+  if (haltLoss !== undefined && !(HALT_LOSSES as readonly unknown[]).includes(haltLoss))
+    throw new ArgumentError(
+      `actLoss: config.haltLoss must be one of ${HALT_LOSSES.join(', ')}, got ${describe(haltLoss)}`,
+    );
   const { halted, steps, current } = requireCarry('actLoss', carry);
   const { labels } = current;
   const { logits, qHalt, qContinue, targetQContinue } = requireOutputs('actLoss', outputs);

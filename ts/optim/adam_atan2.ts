@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 import { noGrad } from '../autograd/no_grad';
 import { RoundedCopy } from '../autograd/rounded_copy';
-import { ArgumentError, DeviceError } from '../error';
+import { ArgumentError, DeviceError, DisposedError } from '../error';
 import { addOp, mul } from '../ops/arithmetic';
 import { cast } from '../ops/cast';
 import { adamAtan2_, type AdamTensors } from '../ops/optimizers';
@@ -68,12 +68,13 @@ export class AdamATan2 {
   /**
    * One update from the parameters' `.grad`; a parameter without one stays as it is.
    *
-   * @param lr float32 or float64 []
+   * @param lr float32 or float64 [], finite: its value stays on the device and is not checked
    * @param finite bool []: where it is false nothing changes
-   * @throws ShapeError, DTypeError, DeviceError; then nothing has changed
+   * @throws ShapeError, DTypeError, DeviceError, DisposedError; then nothing has changed
    */
   step(lr: Tensor, finite: Tensor): void {
     const parameters = this.#parameters.map(([, p]) => p);
+    this.#requireAlive();
     const withGradient = [...parameters.keys()].filter((i) => parameters[i]!.grad !== undefined);
     const moved = withGradient.find((i) => this.#m[i]!.device !== parameters[i]!.device);
     if (moved !== undefined)
@@ -98,6 +99,20 @@ export class AdamATan2 {
           for (const copy of copies) copy.written();
         }
       });
+    });
+  }
+
+  /** @throws DisposedError that names what has been disposed */
+  #requireAlive(): void {
+    const requireOne = (what: string, tensor: Tensor | undefined): void => {
+      if (tensor?.isDisposed) throw new DisposedError(`AdamATan2.step: ${what} has been disposed`);
+    };
+    requireOne('this optimizer', this.#step);
+    this.#parameters.forEach(([name, parameter], i) => {
+      requireOne(name, parameter);
+      requireOne(`the gradient of ${name}`, parameter.grad);
+      requireOne(`m.${name}`, this.#m[i]);
+      requireOne(`v.${name}`, this.#v[i]);
     });
   }
 
@@ -147,7 +162,8 @@ function requireRatios(value: unknown, parameters: readonly NamedTensor[]): numb
       throw new ArgumentError(`AdamATan2: lrRatios must name parameters of this optimizer, got ${describe(name)}`);
   return parameters.map(([name]) => {
     const ratio: unknown = given.has(name) ? given.get(name) : 1;
-    if (typeof ratio === 'number' && ratio >= 0 && ratio < Infinity) return ratio;
+    // In float32, as the rate that it is multiplied with.
+    if (typeof ratio === 'number' && ratio >= 0 && Math.fround(ratio) < Infinity) return ratio;
     throw new ArgumentError(`AdamATan2: lrRatios: ${name} must be finite and at least 0, got ${describe(ratio)}`);
   });
 }

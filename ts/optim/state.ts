@@ -10,12 +10,15 @@ import type { Tensor } from '../tensor/tensor';
 /** A parameter under its name in the state dict. */
 export type NamedTensor = readonly [name: string, tensor: Tensor];
 
-/** The parameters that a caller gives to an optimiser. */
+/** The parameters that a caller gives to an optimiser: their state is kept by name, so names are distinct. */
 export function requireParameters(op: string, value: unknown): NamedTensor[] {
+  const seen = new Set<string>();
   return readArray(op, 'parameters', value, 'an array of [name, tensor]').map((item, i) => {
     const [name, tensor] = readArray(op, `parameters[${i}]`, item, '[name, tensor]');
     if (typeof name !== 'string')
       throw new ArgumentError(`${op}: parameters[${i}] must have a name, got ${describe(name)}`);
+    if (seen.has(name)) throw new ArgumentError(`${op}: parameters must have distinct names, got "${name}" twice`);
+    seen.add(name);
     return [name, requireTensor(op, `parameters[${i}]`, tensor)];
   });
 }
