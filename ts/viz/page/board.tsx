@@ -1,5 +1,5 @@
 /** The grid: one cell has the tab stop, arrow keys move it, digits and brushes fill cells while the puzzle is shown. */
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { Problem, SegmentEvent } from '../protocol';
 import { percent } from './solution';
 import type { GridSize, TaskView } from './views/view';
@@ -75,7 +75,8 @@ export function Board(props: BoardProps) {
   const changed = new Set(segment?.changed);
   const bad = new Set(problems.flatMap((problem) => problem.cells));
 
-  useEffect(() => {
+  // Before the next paint: whoever types fast, or has a busy machine, must not be a cell behind.
+  useLayoutEffect(() => {
     if (!wantsFocus.current) return;
     wantsFocus.current = false;
     grid.current?.querySelector<HTMLElement>(`[data-cell="${props.cell}"]`)?.focus();
