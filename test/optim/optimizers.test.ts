@@ -31,6 +31,17 @@ function descend(p: Tensor): void {
   backward(sum(mul(p, p)));
 }
 
+/** Two parameters that are updated in groups of their own, q with these copies. */
+function twoRates(copiesOf: (q: Tensor) => NonNullable<AdamOptions['copies']> = () => new Map()) {
+  const [p, q] = [leaf([1]), leaf([1])];
+  const named: [string, Tensor][] = [
+    ['p', p],
+    ['q', q],
+  ];
+  const optimizer = new AdamATan2(named, { copies: copiesOf(q), lrRatios: new Map([['q', 0.5]]) });
+  return { p, q, optimizer };
+}
+
 describe('AdamATan2', () => {
   it('makes the updates of HRM section 4', () => {
     const start = [1, -2, 0.5, 3];
@@ -232,12 +243,7 @@ describe('AdamATan2', () => {
     ['a moment', (_q, state) => state.get('v.q')!, /v\.q has been disposed/],
     ['the optimizer', (_q, state) => state.get('step')!, /this optimizer has been disposed/],
   ])('changes nothing when %s has been disposed', (_what, find, message) => {
-    const [p, q] = [leaf([1]), leaf([1])];
-    const named = [
-      ['p', p],
-      ['q', q],
-    ] as const;
-    const optimizer = new AdamATan2(named, { lrRatios: new Map([['q', 0.5]]) });
+    const { p, q, optimizer } = twoRates();
     descend(p);
     descend(q);
     const state = optimizer.stateDict();
@@ -252,12 +258,7 @@ describe('AdamATan2', () => {
     ['several rates', tensor([0.1, 0.2]), yes, /lr must have one element, got shape \[2\]/],
     ['a number for finite', lr, tensor(1), /finite must be bool, got float32/],
   ])('changes nothing when it refuses %s', (_what, rate, finite, message) => {
-    const [p, q] = [leaf([1]), leaf([1])];
-    const named = [
-      ['p', p],
-      ['q', q],
-    ] as const;
-    const optimizer = new AdamATan2(named, { lrRatios: new Map([['q', 0.5]]) });
+    const { p, q, optimizer } = twoRates();
     const state = (): number[] => [p, q, ...optimizer.stateDict().values()].flatMap(values);
     const before = state();
     expect(() => optimizer.step(rate, finite)).toThrow(message);
@@ -268,13 +269,7 @@ describe('AdamATan2', () => {
   });
 
   it('changes nothing when a copy is none', () => {
-    const [p, q] = [leaf([1]), leaf([1])];
-    const named = [
-      ['p', p],
-      ['q', q],
-    ] as const;
-    const copies = new Map([[q, {} as never]]);
-    const optimizer = new AdamATan2(named, { copies, lrRatios: new Map([['q', 0.5]]) });
+    const { p, q, optimizer } = twoRates((parameter) => new Map([[parameter, {} as never]]));
     const state = (): number[] => [p, q, ...optimizer.stateDict().values()].flatMap(values);
     const before = state();
     descend(p);

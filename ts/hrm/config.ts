@@ -110,11 +110,8 @@ export function checkModelSettings(model: ModelSettings): void {
     fail(`seqExpansion is for mlpT, the SwiGLU over the sequence, got ${model.seqExpansion} and mlpT false`);
   }
   requireInnerUnits(hidden, model.expansion, 'expansion');
-  if (model.mlpT && model.seqLen !== null) {
-    const key = model.seqExpansion === null ? 'expansion' : 'seqExpansion';
-    requireInnerUnits(model.seqLen + puzzleEmbSize(model).length, seqExpansionOf(model), key);
-  }
-  if (model.mixerInit === 'grid') checkGridMixer(model);
+  const overSequence = model.mlpT && model.seqLen !== null ? seqInnerUnits(model, model.seqLen) : undefined;
+  if (model.mixerInit === 'grid') checkGridMixer(model, overSequence);
   if (gradSteps !== 'full' && gradSteps > hCycles * lCycles) {
     fail(`gradSteps must be at most hCycles * lCycles = ${hCycles * lCycles}, got ${gradSteps}`);
   }
@@ -128,22 +125,33 @@ export function checkModelSettings(model: ModelSettings): void {
   if (ndim === 0 && length > 0) fail(`puzzleEmbLen must be 0 when puzzleEmbNdim is 0, got ${length}`);
 }
 
-function requireInnerUnits(width: number, expansion: number, key: 'expansion' | 'seqExpansion'): void {
-  if (swigluInnerSize(width, expansion) > 0) return;
-  fail(`${key} must give at least one inner unit over an axis of ${width}, got ${expansion}`);
+type ExpansionKey = 'expansion' | 'seqExpansion';
+
+function requireInnerUnits(width: number, expansion: number, key: ExpansionKey): number {
+  const inner = swigluInnerSize(width, expansion);
+  return inner > 0
+    ? inner
+    : fail(`${key} must give at least one inner unit over an axis of ${width}, got ${expansion}`);
 }
 
-function checkGridMixer(model: ModelSettings): void {
-  const { mlpT, seqLen } = model;
+/** F of the SwiGLU over the sequence, and the setting that decides it. */
+function seqInnerUnits(model: ModelSettings, seqLen: number): { inner: number; key: ExpansionKey } {
+  const key = model.seqExpansion === null ? 'expansion' : 'seqExpansion';
+  return { inner: requireInnerUnits(seqLen + puzzleEmbSize(model).length, seqExpansionOf(model), key), key };
+}
+
+function checkGridMixer(
+  { mlpT, seqLen }: ModelSettings,
+  overSequence: ReturnType<typeof seqInnerUnits> | undefined,
+): void {
   if (!mlpT) fail(`mixerInit "grid" is for mlpT, the SwiGLU over the sequence, got mlpT false`);
-  if (seqLen === null) return;
+  if (seqLen === null || overSequence === undefined) return;
   const side = Math.sqrt(seqLen);
   if (!Number.isInteger(side)) fail(`mixerInit "grid" is for puzzles that are square grids, got seqLen ${seqLen}`);
-  const inner = swigluInnerSize(seqLen + puzzleEmbSize(model).length, seqExpansionOf(model));
+  const { inner, key } = overSequence;
   // One for each cell, and for each pair of neighbours both ways.
   const units = side * side + 4 * side * (side - 1);
   if (inner >= units) return;
-  const key = model.seqExpansion === null ? 'expansion' : 'seqExpansion';
   fail(
     `mixerInit "grid" needs ${units} inner units over the sequence for a ${side} x ${side} grid, got ${inner}; raise ${key}`,
   );
