@@ -3,6 +3,7 @@ module.exports = {
   testEnvironment: 'node',
   roots: ['<rootDir>/dist-test/test'],
   testMatch: ['**/*.test.js'],
+  transform: { '[.]js$': '<rootDir>/scripts/jest_source_maps.cjs' },
   testTimeout: 120_000,
   maxWorkers: 2,
 };

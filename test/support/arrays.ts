@@ -15,7 +15,11 @@ export function arr(shape: readonly number[], data: ArrayLike<number> = new Floa
 
 /** Every index of a shape, in row-major order. */
 export function indicesOf(shape: readonly number[]): number[][] {
-  return Array.from({ length: sizeOf(shape) }, (_, flat) => unravel(flat, shape));
+  const index = shape.map(() => 0);
+  return Array.from({ length: sizeOf(shape) }, (_, flat) => {
+    if (flat > 0) for (let d = shape.length - 1; ++(index[d] as number) === shape[d]; --d) index[d] = 0;
+    return [...index];
+  });
 }
 
 export function unravel(flat: number, shape: readonly number[]): number[] {
