@@ -1,4 +1,4 @@
-/** Weighs itself: node memory_child.js SETUP STEPS, in a process of its own. Prints one JSON object. */
+/** Weighs itself: node memory_child.js SETUP STEPS, where SETUP may say lowMemory, in a process of its own. Prints one JSON object. */
 import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { setNumThreads } from '../ts/native/runtime';
@@ -15,11 +15,11 @@ function status(field: 'VmRSS' | 'VmHWM'): number {
 function main([setup = '{}', steps = '3']: readonly string[]): void {
   // As the command line does, and why: see ts/cli/main.ts.
   setFlagsFromString('--no-incremental-marking');
-  const { threads, ...size } = JSON.parse(setup) as Size & { threads: number };
+  const { threads, lowMemory, ...size } = JSON.parse(setup) as Size & { threads: number; lowMemory?: boolean };
   // Loads the addon: part of the import.
   setNumThreads(threads);
   const rssAfterImportBytes = status('VmRSS');
-  const workload = new Workload(size);
+  const workload = new Workload(size, {}, { lowMemory });
   let loss = 0;
   for (let i = 0; i < Number(steps); ++i) loss = workload.step();
   const peakRssBytes = status('VmHWM');

@@ -94,13 +94,16 @@ export class Workload {
   readonly #batch: BatchTensors;
   readonly #lr: Tensor;
   readonly #finite: Tensor;
+  readonly #lowMemory: boolean;
   #carry: Carry;
 
-  constructor(size: Size, settings: Partial<ModelSettings> = {}) {
+  /** @param lowMemory as TrainStepOptions.lowMemory */
+  constructor(size: Size, settings: Partial<ModelSettings> = {}, { lowMemory = false } = {}) {
     this.config = configOf(size, settings);
     this.#size = size;
     this.#generator = new Generator(0);
     this.#model = new Hrm(this.config, this.#generator);
+    this.#model.lowMemory = this.#lowMemory = lowMemory;
     this.#dense = new AdamATan2(this.#model.namedParameters(), { beta1: 0.9, beta2: 0.95, weightDecay: 0.1 });
     const { puzzleEmb } = this.#model;
     this.#sparse = puzzleEmb && new SparseSignSGD(puzzleEmb.weights, { weightDecay: 1 });
@@ -134,9 +137,12 @@ export class Workload {
       const meanLoss = div(actLoss(this.config, step.carry, step.outputs).loss, this.#size.batch);
       // As TrainStep does.
       this.#model.releasePacked();
-      backward(meanLoss);
-      noGrad(() => {
+      if (this.#lowMemory) this.#updateInBackward(meanLoss);
+      else {
+        backward(meanLoss);
         this.#dense.step(this.#lr, this.#finite);
+      }
+      noGrad(() => {
         if (this.#sparse && puzzleRows?.grad)
           this.#sparse.step(step.carry.current.puzzleIdentifiers, puzzleRows.grad, this.#lr, this.#finite);
       });
@@ -147,6 +153,19 @@ export class Workload {
     this.#carry = carry;
     disposeAll(carryTensors(old).filter((tensor) => !carryTensors(carry).includes(tensor) && !this.#isOfBatch(tensor)));
     return loss;
+  }
+
+  #updateInBackward(meanLoss: Tensor): void {
+    const parameters = new Set(this.#model.parameters());
+    this.#dense.begin(this.#finite);
+    backward(meanLoss, undefined, {
+      onGradient: (leaf) => {
+        if (!parameters.has(leaf)) return;
+        this.#dense.update(leaf, this.#lr, this.#finite);
+        leaf.grad?.dispose();
+        leaf.grad = undefined;
+      },
+    });
   }
 
   #isOfBatch(tensor: Tensor): boolean {

@@ -22,6 +22,7 @@ export type { OpName, OpSchemas } from './native/schema.gen';
 export { tidy, tidyAsync, keep } from './tensor/scope';
 export { capture, type Captured, type CaptureOptions } from './tensor/capture';
 export { backward, grad, valueAndGrad, vjp, type BackwardOptions } from './autograd/tape';
+export { remat } from './autograd/remat';
 export { noGrad, enableGrad, isGradEnabled } from './autograd/no_grad';
 export { add, add_, div, div_, mul, mul_, neg, neg_, sub, sub_, type Operand } from './ops/arithmetic';
 export { cast, clone, contiguous, copy_, detach, fill_, zero_ } from './ops/cast';

@@ -24,13 +24,41 @@ constexpr size_t kWindow = 8192;
 // loop with 80 MB live grew to 600 MB).
 constexpr size_t kMapBytes = size_t{256} << 10;
 
+// Blocks of at least this size begin at a multiple of it and ask for huge pages: weights and activations stream through
+// the products, and with small pages a walk through the page tables comes every 4 KiB.
+constexpr size_t kHugePage = size_t{2} << 20;
+
+char *map_bytes(size_t size) {
+  void *block = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return block == MAP_FAILED ? nullptr : static_cast<char *>(block);
+}
+
+// Null where address space is short.
+char *map_huge(size_t size) {
+#ifdef MADV_HUGEPAGE
+  char *const mapped = map_bytes(size + kHugePage);
+  if (mapped == nullptr)
+    return nullptr;
+  const size_t before = (kHugePage - reinterpret_cast<uintptr_t>(mapped) % kHugePage) % kHugePage;
+  char *const block = mapped + before;
+  if (before > 0)
+    munmap(mapped, before);
+  // Ends at a page where the block does: sizes are classes, all of them multiples of pages from kHugePage on.
+  munmap(block + size, kHugePage - before);
+  madvise(block, size, MADV_HUGEPAGE); // may be refused: it is a wish
+  return block;
+#else
+  return nullptr;
+#endif
+}
+
 class HostBlocks : public BlockSource {
 public:
   void *allocate(size_t size) override {
     if (size < kMapBytes)
       return std::aligned_alloc(kAlignment, size);
-    void *block = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return block == MAP_FAILED ? nullptr : block;
+    char *const huge = size >= kHugePage ? map_huge(size) : nullptr;
+    return huge != nullptr ? huge : map_bytes(size);
   }
   void free(void *block, size_t size) override {
     if (size < kMapBytes)

@@ -132,6 +132,8 @@ const optimisers: Subjects = {
     ),
   ),
   'AdamATan2.step': method(adam, 'step', scalar, finite),
+  'AdamATan2.begin': method(adam, 'begin', finite),
+  'AdamATan2.update': method(adam, 'update', about([2, 3]), scalar, finite),
   'AdamATan2.stateDict': method(adam, 'stateDict', none),
   'AdamATan2.loadStateDict': method(adam, 'loadStateDict', adamState),
   'AdamATan2.dispose': method(adam, 'dispose', none),

@@ -271,6 +271,7 @@ const autograd: Subjects = {
     args: [fnOfTensor, leaf],
     call: (fn, ...inputs) => api.valueAndGrad(fn as (x: api.Tensor) => api.Tensor)(...(inputs as [api.Tensor])).grads,
   },
+  remat: call(api.remat, fnOfTensor, leaf),
   vjp: {
     args: [fnOfTensor, leaf, maybe(about([]))],
     call: (fn, x, dy) => {

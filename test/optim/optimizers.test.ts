@@ -3,11 +3,13 @@ import {
   ArgumentError,
   backward,
   copy_,
+  DTypeError,
   FormatError,
   full,
   mul,
   narrow,
   noGrad,
+  ShapeError,
   sum,
   type Tensor,
   tensor,
@@ -64,6 +66,58 @@ describe('AdamATan2', () => {
         expect(Math.abs(x - expected[i]!.x)).toBeLessThan(OPTIMIZER_BOUND);
       });
     }
+  });
+
+  it('makes the same update parameter by parameter', () => {
+    const run = (inBackward: boolean): (number[] | undefined)[] => {
+      const { p, q, optimizer } = twoRates();
+      for (const finite of [yes, no, yes]) {
+        if (inBackward) {
+          optimizer.begin(finite);
+          for (const each of [q, p]) {
+            descend(each);
+            optimizer.update(each, lr, finite);
+          }
+        } else {
+          descend(p);
+          descend(q);
+          optimizer.step(lr, finite);
+        }
+        p.grad = q.grad = undefined;
+      }
+      return [...[p, q], ...optimizer.stateDict().values()].map(values);
+    };
+    expect(run(true)).toEqual(run(false));
+  });
+
+  it('refuses a share of an update that it cannot make, and changes nothing', () => {
+    const { p, q, optimizer } = twoRates();
+    descend(p);
+    const before = [p, q, ...optimizer.stateDict().values()].map(values);
+    expect(() => {
+      optimizer.update(q, lr, yes);
+    }).toThrow(ArgumentError);
+    expect(() => {
+      optimizer.update(leaf([1]), lr, yes);
+    }).toThrow(ArgumentError);
+    expect(() => {
+      optimizer.update(p, tensor([1, 2]), yes);
+    }).toThrow(ShapeError);
+    expect(() => {
+      optimizer.update(p, lr, lr);
+    }).toThrow(DTypeError);
+    expect(() => {
+      optimizer.begin(lr);
+    }).toThrow(DTypeError);
+    expect([p, q, ...optimizer.stateDict().values()].map(values)).toEqual(before);
+    p.grad!.dispose();
+    expect(() => {
+      optimizer.update(p, lr, yes);
+    }).toThrow(/the gradient of p has been disposed/);
+    optimizer.dispose();
+    expect(() => {
+      optimizer.begin(yes);
+    }).toThrow(/this optimizer has been disposed/);
   });
 
   it('defaults to the betas 0.9 and 0.95, without decay', () => {

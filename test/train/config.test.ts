@@ -107,6 +107,17 @@ describe('layers', () => {
     expect(() => parseConfig([layer({ version: 2 })])).toThrow(/version must be 1, got 2/);
   });
 
+  it('ask for less memory on the CPU alone', () => {
+    expect(preset('maze', 'train.lowMemory=true').train.lowMemory).toBe(true);
+    expect(preset('maze').train.lowMemory).toBe(false);
+    expect(() => preset('maze', 'train.lowMemory=true', 'train.device=cuda')).toThrow(
+      'config: train.lowMemory is for the CPU, got train.device "cuda"',
+    );
+    expect(() => preset('maze', 'train.lowMemory=true', 'model.forwardDtype=bfloat16')).toThrow(
+      /train.lowMemory is for model.forwardDtype "float32" or "float64", got "bfloat16"/,
+    );
+  });
+
   it('read files strictly', () => {
     const file = path.join(dir, 'bad.json');
     writeFileSync(file, '{"model": ');

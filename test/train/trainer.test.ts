@@ -105,6 +105,22 @@ describe('TrainStep', () => {
     expect(() => training.read(0)).toThrow(/the logits must be finite at step 2/);
   });
 
+  it('does not count on updates in backward when the forward pass is not finite', () => {
+    const model = tinyModel();
+    const training = new TrainStep(model, { ...stepOptions, lowMemory: true });
+    const head = model.stateDict().get('lm_head.weight')!;
+    noGrad(() => {
+      copy_(head, full([...head.shape], 3e38));
+    });
+    const before = [...model.stateDict().values()].map((t) => t.dataSync());
+    training.run(1, sampler().next()!);
+    expect([...model.stateDict().values()].map((t) => t.dataSync())).toEqual(before);
+    expect(training.dense.stateDict().get('step')!.item()).toBe(0);
+    expect(() => training.read(0)).toThrow(
+      /the logits must be finite at step 1, .*part of the update may have been made/,
+    );
+  });
+
   it('names a weight first', () => {
     const model = tinyModel();
     const training = new TrainStep(model, stepOptions);
@@ -270,6 +286,16 @@ describe('train', () => {
         /resume: .* must have a checkpoint, since metrics.jsonl goes to step 4, got none/,
       );
       expect(metricsOf(out)).toBe(before);
+    });
+  });
+
+  it('gives the same bytes in less memory', async () => {
+    await withDirectory(async (dir) => {
+      const [plain, low] = [path.join(dir, 'plain'), path.join(dir, 'low')];
+      await run({ out: plain });
+      await run({ out: low }, { train: { lowMemory: true } });
+      expect(metricsOf(low)).toBe(metricsOf(plain));
+      expect(weightsOf(low)).toEqual(weightsOf(plain));
     });
   });
 

@@ -1,7 +1,7 @@
 /** Reverse-mode differentiation over the graph of node.ts. Gradients of gradients are not recorded. */
 import { ArgumentError, AutogradError, ShapeError } from '../error';
 import { addon, guarded } from '../native/boundary';
-import { readArray, readOptions } from '../tensor/arguments';
+import { readArray, readOptions, requireFunction } from '../tensor/arguments';
 import { type Device, deviceCode } from '../native/device';
 import { describe, type DType, dtypeCode } from '../tensor/dtype';
 import { nativeCall } from '../tensor/invoke';
@@ -13,6 +13,11 @@ import { Node, producerOf } from './node';
 export interface BackwardOptions {
   /** Keep what the graph saved, so that backward can run through it again. Default false: freed as it goes. */
   retainGraph?: boolean;
+  /**
+   * Called with each leaf as soon as its `.grad` is complete, while earlier parts of the graph are still to come: an optimizer
+   * may update the leaf there and then and drop the gradient, so that never all of them are held (optimizer in backward).
+   */
+  onGradient?: (leaf: Tensor) => void;
 }
 
 /** Receives the gradient of a leaf; it owns the tensor. */
@@ -28,6 +33,15 @@ function reachable(roots: readonly Tensor[]): Node[] {
     for (const edge of node.edges) if (edge && edge.target instanceof Node) stack.push(edge.target);
   }
   return [...found].sort((a, b) => b.sequence - a.sequence);
+}
+
+/** How many edges of the nodes lead to each leaf. */
+function countEdgesToLeaves(nodes: readonly Node[]): Map<Tensor, number> {
+  const counts = new Map<Tensor, number>();
+  for (const { edges } of nodes)
+    for (const edge of edges)
+      if (edge && !(edge.target instanceof Node)) counts.set(edge.target, (counts.get(edge.target) ?? 0) + 1);
+  return counts;
 }
 
 /** Sums of gradients that meet at one place. Owns its tensors. */
@@ -60,10 +74,11 @@ class Accumulator<Key> {
   }
 }
 
+/** @param early whether a leaf's gradient goes to `sink` once it is complete, not after all others */
 function runBackward(
   roots: readonly Tensor[],
   seeds: readonly Tensor[],
-  retainGraph: boolean,
+  { retainGraph, early = false }: { retainGraph: boolean; early?: boolean },
   sink: Sink,
   watch?: (node: Node, outputIndex: number, gradient: Tensor) => void,
 ): void {
@@ -76,12 +91,28 @@ function runBackward(
       sums.add(outputIndex, gradient);
     } else leaves.add(target, gradient);
   };
+  const sinkComplete = (node: Node, waiting: Map<Tensor, number>): void => {
+    for (const edge of node.edges) {
+      if (!edge || edge.target instanceof Node) continue;
+      const left = waiting.get(edge.target)! - 1;
+      waiting.set(edge.target, left);
+      const gradient = left === 0 ? leaves.take(edge.target) : undefined;
+      if (gradient === undefined) continue;
+      try {
+        sink(edge.target, gradient);
+      } finally {
+        gradient.dispose();
+      }
+    }
+  };
   try {
     roots.forEach((root, i) => {
       const target = producerOf(root) ?? root;
       deliver(target, root.outputIndex, (seeds[i] as Tensor).alias());
     });
-    for (const node of reachable(roots)) {
+    const nodes = reachable(roots);
+    const waiting = early ? countEdgesToLeaves(nodes) : undefined;
+    for (const node of nodes) {
       const sums = pending.get(node);
       if (sums !== undefined) {
         const outputGradients = Array.from({ length: node.nOutputs }, (_, i) => sums.take(i));
@@ -101,6 +132,7 @@ function runBackward(
         for (const gradient of outputGradients) gradient?.dispose();
       }
       if (!retainGraph) node.free();
+      if (waiting) sinkComplete(node, waiting);
     }
     for (const [leaf, gradient] of leaves.entries()) sink(leaf, gradient);
   } finally {
@@ -155,16 +187,18 @@ export function filled(shape: readonly number[], dtype: DType, value: number, de
  * @throws AutogradError when the graph is missing, freed, or a saved tensor was changed in place
  */
 export function backward(output: Tensor, gradient?: Tensor, options: BackwardOptions = {}): void {
-  const { retainGraph = false } = readOptions('backward', options, ['retainGraph']);
+  const { retainGraph = false, onGradient } = readOptions('backward', options, ['retainGraph', 'onGradient']);
+  if (onGradient !== undefined) requireFunction('backward', 'onGradient', onGradient);
   noGrad(() => {
     tidy(() => {
       const seed = seedFor(output, gradient, 'backward');
-      runBackward([output], [seed], retainGraph, (leaf, sum) => {
+      runBackward([output], [seed], { retainGraph, early: onGradient !== undefined }, (leaf, sum) => {
         if (leaf.isDisposed) return;
         const previous = leaf.grad;
         if (previous === undefined || previous.isDisposed) leaf.grad = ownCopy(sum);
         // In place, so that a captured backward adds up over its runs.
         else nativeCall('add').into([previous, sum]);
+        onGradient?.(leaf);
       });
     });
   });
@@ -180,7 +214,7 @@ export function grad(
   output: Tensor,
   inputs: readonly Tensor[],
   gradientOfOutput?: Tensor,
-  options: BackwardOptions = {},
+  options: Pick<BackwardOptions, 'retainGraph'> = {},
 ): Tensor[] {
   const { retainGraph = false } = readOptions('grad', options, ['retainGraph']);
   const list = readArray('grad', 'inputs', inputs, 'an array of tensors') as readonly Tensor[];
@@ -214,7 +248,7 @@ function gradientsOf(
   runBackward(
     outputs,
     seeds,
-    retainGraph,
+    { retainGraph },
     (leaf, sum) => {
       if (inputs.includes(leaf)) take(leaf, sum);
     },

@@ -13,7 +13,7 @@ import { add, mul } from '../ops/arithmetic';
 import { cast } from '../ops/cast';
 import { concat, pad } from '../ops/concat';
 import { lLoop, type LoopOptions, type States } from '../ops/l_loop';
-import { type BlockWeights, level } from '../ops/level';
+import { type BlockWeights, level, streamedLevel } from '../ops/level';
 import { linear } from '../ops/linear';
 import { type Generator, truncNormal } from '../ops/random';
 import { ropeTables } from '../ops/rope';
@@ -84,6 +84,12 @@ export class Hrm extends Module {
   readonly #qHead: QHead;
   readonly #rope: { cos: Tensor; sin: Tensor } | undefined;
   readonly #copies = new Map<Tensor, RoundedCopy>();
+  /**
+   * Whether passes hold less memory for the same numbers: blocks run one by one, none of their packed weights stays, and the
+   * gradient computes each block again. Of bfloat16, in which the CPU only stores, states are then rounded after each block.
+   * `TrainStepOptions.lowMemory` goes further.
+   */
+  lowMemory = false;
 
   /** @param generator draws the initial weights; the same seed gives the same model on every machine */
   constructor(settings: ModelConfig, generator: Generator) {
@@ -214,17 +220,29 @@ export class Hrm extends Module {
     const lWeights = this.#forwardBlocks(this.#lLevel);
     const hWeights = this.config.sharedLevels ? lWeights : this.#forwardBlocks(this.#hLevel);
 
-    let states = lLoop(detached(zH), detached(zL), x, lWeights, hWeights, options);
-    for (let step = hCycles * lCycles - k + 1; step <= hCycles * lCycles; ++step) {
-      const newL = level(states.zL, [states.zH, x], lWeights, options);
-      const newH = step % lCycles === 0 ? level(states.zH, [newL], hWeights, options) : states.zH;
+    const n = hCycles * lCycles;
+    const fixed = { zH: detached(zH), zL: detached(zL) };
+    const states = this.lowMemory
+      ? noGrad(() => tidy(() => this.#updates(fixed, x, lWeights, hWeights, 1, n - k)))
+      : lLoop(fixed.zH, fixed.zL, x, lWeights, hWeights, options);
+    return this.#updates(states, x, lWeights, hWeights, n - k + 1, n);
+  }
+
+  /** L updates number `first` to `last` of a segment, from 1, and the H updates among and after them. */
+  #updates(from: States, x: Tensor, l: BlockWeights[], h: BlockWeights[], first: number, last: number): States {
+    const options = this.#loopOptions(0);
+    const run = this.lowMemory ? streamedLevel : level;
+    let states = from;
+    for (let step = first; step <= last; ++step) {
+      const newL = run(states.zL, [states.zH, x], l, options);
+      const newH = step % this.config.lCycles === 0 ? run(states.zH, [newL], h, options) : states.zH;
       states = { zH: newH, zL: newL };
     }
     return states;
   }
 
   /**
-   * One segment without gradient, all of it in one native call.
+   * One segment without gradient, all of it in one native call unless `lowMemory`.
    *
    * @param hTokens how many leading tokens of the new zH are wanted; all by default
    */
@@ -233,7 +251,12 @@ export class Hrm extends Module {
     return noGrad(() => {
       const lWeights = this.#forwardBlocks(this.#lLevel);
       const hWeights = this.config.sharedLevels ? lWeights : this.#forwardBlocks(this.#hLevel);
-      return lLoop(zH, zL, x, lWeights, hWeights, { ...this.#loopOptions(0), hTokens });
+      if (!this.lowMemory) return lLoop(zH, zL, x, lWeights, hWeights, { ...this.#loopOptions(0), hTokens });
+      const { hCycles, lCycles } = this.config;
+      return tidy(() => {
+        const { zH: newH, zL: newL } = this.#updates({ zH, zL }, x, lWeights, hWeights, 1, hCycles * lCycles);
+        return { zH: hTokens === undefined ? newH : narrow(newH, 1, 0, hTokens), zL: newL };
+      });
     });
   }
 

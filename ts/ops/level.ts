@@ -1,4 +1,5 @@
 import { ArgumentError, ShapeError } from '../error';
+import { remat } from '../autograd/remat';
 import { tidy } from '../tensor/scope';
 import type { Tensor } from '../tensor/tensor';
 import { add } from './arithmetic';
@@ -32,6 +33,39 @@ export function level(
     fusedObstacle(blocks),
     () => tidy(() => fusedLevel(levelInput(state, added), fusedWeights(blocks), fusedOptions(blocks, given))),
     () => composedLevel(state, added, blocks, given),
+  );
+}
+
+/**
+ * `level` in less memory, the same numbers: block by block, each with its packed weights freed after its use (on the CPU), and
+ * each computed again in backward, so that between forward and backward only the blocks' inputs are kept.
+ *
+ * @returns the new state [B, S, D]
+ */
+export function streamedLevel(
+  z: Tensor,
+  injections: readonly Tensor[],
+  weights: readonly BlockWeights[],
+  options: BlockOptions,
+): Tensor {
+  const state = requireState('level', 'z', z);
+  const added = requireInjections('level', injections);
+  const blocks = requireWeights('level', 'weights', weights);
+  const given = requireBlockOptions('level', options);
+  return tidy(() => blocks.reduce((h, w) => streamedBlock(h, w, given), levelInput(state, added)));
+}
+
+function streamedBlock(h: Tensor, weights: BlockWeights, options: BlockOptions): Tensor {
+  const names = Object.keys(weights);
+  return remat(
+    (input, ...list) => {
+      const w = Object.fromEntries(list.map((tensor, i) => [names[i], tensor])) as unknown as BlockWeights;
+      const y = fusedLevel(input, fusedWeights([w]), fusedOptions([w], options));
+      for (const tensor of list) tensor.forgetDerived();
+      return y;
+    },
+    h,
+    ...(Object.values(weights) as Tensor[]),
   );
 }
 

@@ -73,47 +73,89 @@ export class AdamATan2 {
    * @throws ShapeError, DTypeError, DeviceError, DisposedError; then nothing has changed
    */
   step(lr: Tensor, finite: Tensor): void {
-    const parameters = this.#parameters.map(([, p]) => p);
-    this.#requireAlive();
-    const withGradient = [...parameters.keys()].filter((i) => parameters[i]!.grad !== undefined);
-    const moved = withGradient.find((i) => this.#m[i]!.device !== parameters[i]!.device);
-    if (moved !== undefined)
-      throw new DeviceError(
-        `AdamATan2.step: ${this.#parameters[moved]![0]} must be on ${this.#m[moved]!.device}, where it was when this optimizer ` +
-          `was made, got ${parameters[moved]!.device}; make the optimizer after model.to()`,
-      );
-    // Everything is checked before the first write: one group must not be updated when another cannot be.
-    requireScalar('AdamATan2.step', 'lr', lr, ['float32', 'float64']);
-    requireScalar('AdamATan2.step', 'finite', finite, ['bool']);
-    const updates = [...new Set(this.#lrRatios)].map((ratio) => ({
-      ratio,
-      ...this.#tensorsOf(withGradient.filter((i) => this.#lrRatios[i] === ratio)),
-    }));
+    const withGradient = [...this.#parameters.keys()].filter((i) => this.#parameters[i]![1].grad !== undefined);
+    const update = this.#prepare('AdamATan2.step', [...this.#parameters.keys()], withGradient, lr, finite);
     noGrad(() => {
       tidy(() => {
-        addOp.into([this.#step, cast(finite, 'int32')]);
-        for (const { ratio, tensors, copies } of updates) {
-          if (tensors.parameters.length === 0) continue;
-          const scalars = { step: this.#step, lr: ratio === 1 ? lr : mul(lr, ratio), finite };
-          adamAtan2_(tensors, scalars, this.#options);
-          for (const copy of copies) copy.written();
-        }
+        this.#count(finite);
+        update();
       });
     });
   }
 
-  /** @throws DisposedError that names what has been disposed */
-  #requireAlive(): void {
-    const requireOne = (what: string, tensor: Tensor | undefined): void => {
-      if (tensor?.isDisposed) throw new DisposedError(`AdamATan2.step: ${what} has been disposed`);
-    };
-    requireOne('this optimizer', this.#step);
-    this.#parameters.forEach(([name, parameter], i) => {
-      requireOne(name, parameter);
-      requireOne(`the gradient of ${name}`, parameter.grad);
-      requireOne(`m.${name}`, this.#m[i]);
-      requireOne(`v.${name}`, this.#v[i]);
+  /**
+   * Begins an update that is made parameter by parameter with `update`, as their gradients arrive (`onGradient` of `backward`).
+   *
+   * @param finite bool []: where it is false the update is not counted
+   */
+  begin(finite: Tensor): void {
+    requireAlive('AdamATan2.begin', 'this optimizer', this.#step);
+    requireScalar('AdamATan2.begin', 'finite', finite, ['bool']);
+    noGrad(() => {
+      tidy(() => {
+        this.#count(finite);
+      });
     });
+  }
+
+  /**
+   * The share of one parameter in the update that `begin` began, from its `.grad`: all of them together do what `step` does.
+   *
+   * @param parameter one of this optimizer's, with a gradient @param lr as in `step` @param finite as in `step`
+   * @throws ArgumentError for any other parameter, and what `step` throws; then nothing has changed
+   */
+  update(parameter: Tensor, lr: Tensor, finite: Tensor): void {
+    const index = this.#parameters.findIndex(([, own]) => own === parameter);
+    if (index < 0 || parameter.grad === undefined)
+      throw new ArgumentError('AdamATan2.update: parameter must be one of this optimizer, with a gradient');
+    const update = this.#prepare('AdamATan2.update', [index], [index], lr, finite);
+    noGrad(() => {
+      tidy(update);
+    });
+  }
+
+  #count(finite: Tensor): void {
+    addOp.into([this.#step, cast(finite, 'int32')]);
+  }
+
+  /**
+   * Everything is checked before the first write: one group must not be updated when another cannot be.
+   *
+   * @param of the parameters whose tensors must be alive @param withGradient those of them to update
+   */
+  #prepare(op: string, of: readonly number[], withGradient: readonly number[], lr: Tensor, finite: Tensor): () => void {
+    this.#requireAlive(op, of);
+    const moved = withGradient.find((i) => this.#m[i]!.device !== this.#parameters[i]![1].device);
+    if (moved !== undefined)
+      throw new DeviceError(
+        `${op}: ${this.#parameters[moved]![0]} must be on ${this.#m[moved]!.device}, where it was when this optimizer ` +
+          `was made, got ${this.#parameters[moved]![1].device}; make the optimizer after model.to()`,
+      );
+    requireScalar(op, 'lr', lr, ['float32', 'float64']);
+    requireScalar(op, 'finite', finite, ['bool']);
+    const updates = [...new Set(this.#lrRatios)].map((ratio) => ({
+      ratio,
+      ...this.#tensorsOf(withGradient.filter((i) => this.#lrRatios[i] === ratio)),
+    }));
+    return () => {
+      for (const { ratio, tensors, copies } of updates) {
+        if (tensors.parameters.length === 0) continue;
+        const scalars = { step: this.#step, lr: ratio === 1 ? lr : mul(lr, ratio), finite };
+        adamAtan2_(tensors, scalars, this.#options);
+        for (const copy of copies) copy.written();
+      }
+    };
+  }
+
+  #requireAlive(op: string, indices: readonly number[]): void {
+    requireAlive(op, 'this optimizer', this.#step);
+    for (const i of indices) {
+      const [name, parameter] = this.#parameters[i]!;
+      requireAlive(op, name, parameter);
+      requireAlive(op, `the gradient of ${name}`, parameter.grad);
+      requireAlive(op, `m.${name}`, this.#m[i]);
+      requireAlive(op, `v.${name}`, this.#v[i]);
+    }
   }
 
   /** What an update of these parameters, which have gradients, reads and writes. */
@@ -150,6 +192,11 @@ export class AdamATan2 {
   dispose(): void {
     for (const tensor of this.stateDict().values()) tensor.dispose();
   }
+}
+
+/** @throws DisposedError that names what has been disposed */
+function requireAlive(op: string, what: string, tensor: Tensor | undefined): void {
+  if (tensor?.isDisposed) throw new DisposedError(`${op}: ${what} has been disposed`);
 }
 
 /** The ratio of each parameter. */

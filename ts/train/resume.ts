@@ -7,6 +7,7 @@ import { configKeys, type RunConfig } from './config';
 const effects = new Map<string, string | undefined>([
   ['train.threads', undefined],
   ['train.graph', undefined],
+  ['train.lowMemory', undefined],
   ['train.checkpointEverySteps', undefined],
   ['train.keepCheckpoints', undefined],
   ['train.tensorboard', undefined],

@@ -9,7 +9,7 @@ import { actLoss, METRIC_NAMES } from '../hrm/loss';
 import { type Hrm, isOverSequence } from '../hrm/model';
 import { add_, div } from '../ops/arithmetic';
 import { cast } from '../ops/cast';
-import { isFinite } from '../ops/compare';
+import { isFinite, logicalAnd } from '../ops/compare';
 import { concat, stack } from '../ops/concat';
 import type { Generator } from '../ops/random';
 import { all, sum } from '../ops/reduce';
@@ -24,7 +24,7 @@ import { readFields } from '../tensor/arguments';
 import { describe } from '../tensor/dtype';
 import { withoutHostReads } from '../tensor/host_reads';
 import { capture, type Captured } from '../tensor/capture';
-import { tidy } from '../tensor/scope';
+import { keep, tidy } from '../tensor/scope';
 import type { OrderedRead, Tensor } from '../tensor/tensor';
 import { noGrad } from '../autograd/no_grad';
 import { disposeBatch, disposeCarry, ownBatch, ownCarry, writeBatch, writeCarry } from './carry';
@@ -64,6 +64,19 @@ interface PendingReport {
 /** The same in the step's own tensors, over which the next step writes. */
 type StepResult = Readonly<Record<'values' | 'probes', Tensor>>;
 
+/** What a step looks at to know whether it is finite. */
+interface Watched {
+  readonly loss: Tensor;
+  readonly logits: Tensor;
+  readonly puzzleRows: Tensor | undefined;
+}
+
+interface Updated {
+  /** bool []: whether everything that was watched is. */
+  readonly finite: Tensor;
+  readonly probes: Tensor;
+}
+
 /** Sums over the rows of one step, as HRM section 3.5 has them. */
 export interface StepReport {
   readonly step: number;
@@ -83,6 +96,12 @@ export interface TrainStepOptions {
   readonly generator: Generator;
   /** Whether a step on an accelerator is captured and launched as one graph. Default true; the numbers are the same. */
   readonly graph?: boolean;
+  /**
+   * Whether steps hold less memory for the same numbers, on the CPU: the model's passes do (`Hrm.lowMemory`), and each parameter is
+   * updated as soon as its gradient is complete, so that there are never all gradients at once. A gradient that is not finite
+   * then stops the run after other parameters have been updated. Default false.
+   */
+  readonly lowMemory?: boolean;
   /** Chooses the labels of each step by its logits, which the host then reads: no graph. */
   readonly targets?: TargetChooser | undefined;
 }
@@ -106,6 +125,7 @@ export class TrainStep {
     const { beta1, beta2, weightDecay, seqLrRatio, puzzleEmbWeightDecay, ema } = options.optim;
     const overSequence = model.namedParameters().filter(([name]) => isOverSequence(name));
     this.model = model;
+    if (options.lowMemory) model.lowMemory = true;
     this.options = options;
     this.dense = new AdamATan2(model.namedParameters(), {
       beta1,
@@ -178,22 +198,19 @@ export class TrainStep {
     const { loss, metrics } = actLoss(model.config, { ...carry, current }, outputs);
     // Frees the packed weights: the gradients can have their memory.
     model.releasePacked();
-    backward(div(loss, batchSize));
+    const schedule = {
+      warmupSteps: optim.lrWarmupSteps,
+      totalSteps: options.totalSteps,
+      minRatio: optim.lrMinRatio,
+    };
+    const lr = noGrad(() => learningRate(this.counter, { base: optim.lr, ...schedule }));
+    const meanLoss = div(loss, batchSize);
     return noGrad(() => {
-      const gradients = model.namedParameters().map(([, parameter]) => parameter.grad);
+      const step = { loss, logits: outputs.logits, puzzleRows: outputs.puzzleRows };
+      const { finite, probes } = options.lowMemory
+        ? this.#updateInBackward(meanLoss, step, lr)
+        : this.#updateAfterBackward(meanLoss, step, lr);
       const rowGradient = outputs.puzzleRows?.grad;
-      const watched = [loss, outputs.logits, ...gradients, rowGradient];
-      const probes = stack(
-        watched.map((item) => cast(item ? sum(item) : zeros([], { device: model.device }), 'float32')),
-      );
-      const finite = all(isFinite(probes));
-      const schedule = {
-        warmupSteps: optim.lrWarmupSteps,
-        totalSteps: options.totalSteps,
-        minRatio: optim.lrMinRatio,
-      };
-      const lr = learningRate(this.counter, { base: optim.lr, ...schedule });
-      this.dense.step(lr, finite);
       if (this.sparse && rowGradient) {
         const rowLr = learningRate(this.counter, { base: optim.puzzleEmbLr, ...schedule });
         this.sparse.step(carry.current.puzzleIdentifiers, rowGradient, rowLr, finite);
@@ -205,6 +222,49 @@ export class TrainStep {
       const scalars = [loss, lr].map((item) => cast(reshape(item, [1]), 'float32'));
       return { values: concat([metrics, ...scalars], 0), probes };
     });
+  }
+
+  /** Backward, then one update of all dense parameters where every gradient is finite. */
+  #updateAfterBackward(meanLoss: Tensor, step: Watched, lr: Tensor): Updated {
+    backward(meanLoss);
+    const gradients = this.model.namedParameters().map(([, parameter]) => parameter.grad);
+    const probes = stack(
+      [step.loss, step.logits, ...gradients, step.puzzleRows?.grad].map((item) => this.#probe(item)),
+    );
+    const finite = all(isFinite(probes));
+    this.dense.step(lr, finite);
+    return { finite, probes };
+  }
+
+  /** Backward with the update of each dense parameter in it, where the loss, the logits and its own gradient are finite. */
+  #updateInBackward(meanLoss: Tensor, step: Watched, lr: Tensor): Updated {
+    const parameters = this.model.parameters();
+    const probes = new Map<Tensor, Tensor>();
+    const ofForward = [step.loss, step.logits].map((item) => this.#probe(item));
+    const finite = all(isFinite(stack(ofForward)));
+    this.dense.begin(finite);
+    try {
+      backward(meanLoss, undefined, {
+        onGradient: (leaf) => {
+          if (!parameters.includes(leaf)) return;
+          const probe = keep(this.#probe(leaf.grad));
+          probes.set(leaf, probe);
+          this.dense.update(leaf, lr, logicalAnd(finite, isFinite(probe)));
+          leaf.grad?.dispose();
+          leaf.grad = undefined;
+        },
+      });
+      const ofGradients = parameters.map((parameter) => probes.get(parameter) ?? this.#probe(undefined));
+      const watched = stack([...ofForward, ...ofGradients, this.#probe(step.puzzleRows?.grad)]);
+      return { finite: all(isFinite(watched)), probes: watched };
+    } finally {
+      for (const probe of probes.values()) probe.dispose();
+    }
+  }
+
+  /** One number that is not finite where one of the tensor's is; 0 of none. */
+  #probe(item: Tensor | undefined): Tensor {
+    return cast(item ? sum(item) : zeros([], { device: this.model.device }), 'float32');
   }
 
   /**
@@ -244,7 +304,7 @@ export class TrainStep {
     const gradient = `the gradient of ${names[bad - 2] ?? 'the puzzle embedding'}`;
     const what = weight ?? (!Number.isFinite(logits) ? 'the logits' : !Number.isFinite(loss) ? 'the loss' : gradient);
     throw new NonFiniteError(
-      `train: ${what} must be finite at step ${step}, got NaN or infinity; the update was not made. ` +
+      `train: ${what} must be finite at step ${step}, got NaN or infinity; ${this.options.lowMemory ? 'part of the update may have been made' : 'the update was not made'}. ` +
         'A lower learning rate (optim.lr) or a longer warm-up usually helps',
     );
   }

@@ -92,6 +92,7 @@ export class Trainer {
       batchSize: train.batchSize,
       generator: new Generator(seedFor('exploration', train.seed), { device: train.device }),
       graph: train.graph,
+      lowMemory: train.lowMemory,
       targets: data.targets,
     });
     this.#sampler = data.sampler({
