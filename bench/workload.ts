@@ -15,6 +15,7 @@ import { Hrm } from '../ts/hrm/model';
 import { div } from '../ts/ops/arithmetic';
 import { Generator, randint } from '../ts/ops/random';
 import { AdamATan2 } from '../ts/optim/adam_atan2';
+import { updateInBackward } from '../ts/optim/in_backward';
 import { SparseSignSGD } from '../ts/optim/sign_sgd';
 import { full, zeros } from '../ts/tensor/create';
 import { tidy } from '../ts/tensor/scope';
@@ -137,8 +138,10 @@ export class Workload {
       const meanLoss = div(actLoss(this.config, step.carry, step.outputs).loss, this.#size.batch);
       // As TrainStep does.
       this.#model.releasePacked();
-      if (this.#lowMemory) this.#updateInBackward(meanLoss);
-      else {
+      if (this.#lowMemory) {
+        this.#dense.begin(this.#finite);
+        updateInBackward(meanLoss, this.#dense, this.#model.parameters(), this.#lr, () => this.#finite);
+      } else {
         backward(meanLoss);
         this.#dense.step(this.#lr, this.#finite);
       }
@@ -153,19 +156,6 @@ export class Workload {
     this.#carry = carry;
     disposeAll(carryTensors(old).filter((tensor) => !carryTensors(carry).includes(tensor) && !this.#isOfBatch(tensor)));
     return loss;
-  }
-
-  #updateInBackward(meanLoss: Tensor): void {
-    const parameters = new Set(this.#model.parameters());
-    this.#dense.begin(this.#finite);
-    backward(meanLoss, undefined, {
-      onGradient: (leaf) => {
-        if (!parameters.has(leaf)) return;
-        this.#dense.update(leaf, this.#lr, this.#finite);
-        leaf.grad?.dispose();
-        leaf.grad = undefined;
-      },
-    });
   }
 
   #isOfBatch(tensor: Tensor): boolean {

@@ -24,10 +24,7 @@ export function level(
   weights: readonly BlockWeights[],
   options: BlockOptions,
 ): Tensor {
-  const state = requireState('level', 'z', z);
-  const added = requireInjections('level', injections);
-  const blocks = requireWeights('level', 'weights', weights);
-  const given = requireBlockOptions('level', options);
+  const { state, added, blocks, given } = requireLevel('level', z, injections, weights, options);
   return fusedOr(
     'level',
     fusedObstacle(blocks),
@@ -48,10 +45,7 @@ export function streamedLevel(
   weights: readonly BlockWeights[],
   options: BlockOptions,
 ): Tensor {
-  const state = requireState('level', 'z', z);
-  const added = requireInjections('level', injections);
-  const blocks = requireWeights('level', 'weights', weights);
-  const given = requireBlockOptions('level', options);
+  const { state, added, blocks, given } = requireLevel('level', z, injections, weights, options);
   return tidy(() => blocks.reduce((h, w) => streamedBlock(h, w, given), levelInput(state, added)));
 }
 
@@ -74,6 +68,16 @@ export function requireState(op: string, name: string, value: unknown): Tensor {
   const { shape } = requireTensor(op, name, value);
   if (shape.length !== 3) throw new ShapeError(`${op}: ${name} must have shape [B, S, D], got ${shapeText(shape)}`);
   return value as Tensor;
+}
+
+/** The arguments of `level` and its other forms, checked. */
+function requireLevel(op: string, z: unknown, injections: unknown, weights: unknown, options: BlockOptions) {
+  return {
+    state: requireState(op, 'z', z),
+    added: requireInjections(op, injections),
+    blocks: requireWeights(op, 'weights', weights),
+    given: requireBlockOptions(op, options),
+  };
 }
 
 function requireInjections(op: string, value: unknown): Tensor[] {
@@ -119,11 +123,6 @@ export function composedLevel(
   weights: readonly BlockWeights[],
   options: BlockOptions,
 ): Tensor {
-  const state = requireState('composedLevel', 'z', z);
-  const added = requireInjections('composedLevel', injections);
-  const given = requireBlockOptions('composedLevel', options);
-  return requireWeights('composedLevel', 'weights', weights).reduce(
-    (h, w) => block(h, w, given),
-    levelInput(state, added),
-  );
+  const { state, added, blocks, given } = requireLevel('composedLevel', z, injections, weights, options);
+  return blocks.reduce((h, w) => block(h, w, given), levelInput(state, added));
 }

@@ -17,6 +17,7 @@ import { reshape } from '../ops/reshape';
 import type { Device } from '../native/device';
 import { AdamATan2 } from '../optim/adam_atan2';
 import { Ema } from '../optim/ema';
+import { updateInBackward } from '../optim/in_backward';
 import { learningRate } from '../optim/schedule';
 import { SparseSignSGD } from '../optim/sign_sgd';
 import { tensor, zeros } from '../tensor/create';
@@ -244,15 +245,10 @@ export class TrainStep {
     const finite = all(isFinite(stack(ofForward)));
     this.dense.begin(finite);
     try {
-      backward(meanLoss, undefined, {
-        onGradient: (leaf) => {
-          if (!parameters.includes(leaf)) return;
-          const probe = keep(this.#probe(leaf.grad));
-          probes.set(leaf, probe);
-          this.dense.update(leaf, lr, logicalAnd(finite, isFinite(probe)));
-          leaf.grad?.dispose();
-          leaf.grad = undefined;
-        },
+      updateInBackward(meanLoss, this.dense, parameters, lr, (parameter) => {
+        const probe = keep(this.#probe(parameter.grad));
+        probes.set(parameter, probe);
+        return logicalAnd(finite, isFinite(probe));
       });
       const ofGradients = parameters.map((parameter) => probes.get(parameter) ?? this.#probe(undefined));
       const watched = stack([...ofForward, ...ofGradients, this.#probe(step.puzzleRows?.grad)]);
