@@ -4,12 +4,13 @@
 //   --cuda       with the CUDA backend (needs nvcc, takes minutes), in build-cuda/; --cuda=90a,80: only for these
 //                architectures. Of build/ and build-cuda/ the newer addon is loaded
 //   --simt       also the tests' addon: the CUDA backend over simulated threads (build/Release/hrm_simt.node)
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { CUDA_BUILD, gpuOf, nvidiaLibraries } from './cuda_addon.mjs';
 import { cudaTargets } from './nvcc.mjs';
 import { buildPage, PAGE_OUT, PAGE_SOURCES } from './page.mjs';
@@ -135,14 +136,20 @@ function generateTypes() {
   writeFileSync(out, result.stdout);
 }
 
-function compile(project, outDirTs) {
+async function compile(project, outDirTs) {
   const stamp = path.join(outDirTs, '.built');
   const sources = newest('ts', 'test', 'bench', 'tsconfig.json', project);
   if (flags.has('--if-needed') && newest(stamp) >= sources) return;
   rmSync(outDirTs, { recursive: true, force: true });
-  const seconds = run(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', project]);
+  const started = Date.now();
+  const tsc = [require.resolve('typescript/bin/tsc'), '-p', project];
+  await promisify(execFile)(process.execPath, tsc).catch(({ stdout, stderr, message }) => {
+    console.error(stdout ?? '', stderr ?? '');
+    console.error(`build: tsc ${project} failed: ${message}`);
+    process.exit(1);
+  });
   writeFileSync(stamp, '');
-  console.log(`  tsc ${project}: ${seconds} s`);
+  console.log(`  tsc ${project}: ${((Date.now() - started) / 1000).toFixed(1)} s`);
 }
 
 /** The page changes less often than the rest, and the demo does without: it is built only when it is out of date. */
@@ -157,9 +164,11 @@ buildNative();
 if (flags.has('--simt')) buildSimt();
 if (!flags.has('--native-only') && !flags.has('--sanitize')) {
   generateTypes();
-  compile('tsconfig.build.json', 'dist');
+  await Promise.all([
+    compile('tsconfig.build.json', 'dist'),
+    flags.has('--tests') && compile('tsconfig.test.json', 'dist-test'),
+  ]);
   const { writeEsmEntry } = await import('./esm_entry.mjs');
   writeEsmEntry(path.join(root, 'dist'));
   await compilePage();
-  if (flags.has('--tests')) compile('tsconfig.test.json', 'dist-test');
 }

@@ -91,6 +91,27 @@ describe('remat', () => {
     expect(recording).toHaveLength(2);
   });
 
+  it('refuses to drop gradients of what fn reads beside its inputs', () => {
+    const w = leaf([2, 3]);
+    // Without an input that wants a gradient nothing would be computed again.
+    expect(() => remat((x) => mul(x, w), tensor([1, 2]))).toThrow(/remat: fn must read .* through its inputs alone/);
+    expect(noGrad(() => values(remat((x) => mul(x, w), tensor([1, 2]))))).toEqual([2, 6]);
+    const a = leaf([1, 2]);
+    for (const fn of [(x: Tensor) => mul(x, w), () => w]) {
+      const y = sum(remat(fn, a));
+      expect(() => {
+        backward(y);
+      }).toThrow(AutogradError);
+    }
+    expect([a.grad, w.grad]).toEqual([undefined, undefined]);
+    // The graph outside is still whole.
+    const h = exp(w);
+    const y = sum(remat((x) => mul(x, h), a));
+    expect(() => grad(y, [a])).toThrow(/remat: fn must read/);
+    expect(values(grad(sum(h), [w])[0])).toEqual(values(h));
+    expect(values(grad(sum(remat((x, by) => mul(x, by), a, w)), [w])[0])).toEqual([1, 2]);
+  });
+
   it('notices an input that was written to, and a second backward', () => {
     const a = leaf([1, 2]);
     const y = sum(remat((x) => exp(x), a));
@@ -166,6 +187,17 @@ describe('backward with onGradient', () => {
     backward(sum(a), undefined, { onGradient });
     backward(a, undefined, { onGradient });
     expect(told).toEqual([1, 2, 3]);
+  });
+
+  it('refuses a callback that returns a promise', () => {
+    const later = (async () => {
+      await Promise.resolve();
+      throw new Error('of nobody');
+    }) as unknown as () => void;
+    expect(() => {
+      backward(sum(leaf([2])), undefined, { onGradient: later });
+    }).toThrow(/backward: onGradient must be synchronous/);
+    expect(isGradEnabled()).toBe(true);
   });
 
   it('passes an error on and frees what was pending', () => {

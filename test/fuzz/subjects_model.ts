@@ -133,7 +133,16 @@ const optimisers: Subjects = {
   ),
   'AdamATan2.step': method(adam, 'step', scalar, finite),
   'AdamATan2.begin': method(adam, 'begin', finite),
-  'AdamATan2.update': method(adam, 'update', about([2, 3]), scalar, finite),
+  'AdamATan2.update': {
+    args: [either(value('its own'), about([2, 3])), scalar, finite, value(true, false)],
+    call: (parameter, lr, isFinite, begun) => {
+      const own = namedNow();
+      const optimizer = new api.AdamATan2(own);
+      if (begun === true) optimizer.begin(made(api.tensor(true)));
+      const of = parameter === 'its own' ? own[0]![1] : (parameter as api.Tensor);
+      optimizer.update(of, lr as api.Tensor, isFinite as api.Tensor);
+    },
+  },
   'AdamATan2.stateDict': method(adam, 'stateDict', none),
   'AdamATan2.loadStateDict': method(adam, 'loadStateDict', adamState),
   'AdamATan2.dispose': method(adam, 'dispose', none),

@@ -123,7 +123,7 @@ function opArguments(): Record<string, readonly Arb[]> {
         return x.requiresGrad ? made(x.mul(2).sum()) : x;
       }),
       maybe(about([])),
-      maybe(object({}, { retainGraph: value(true, false) })),
+      maybe(object({}, { retainGraph: value(true, false), onGradient: callback })),
     ],
   };
 }
@@ -235,6 +235,10 @@ const leaf: Arb = value(0).map(() => () => {
 });
 const fnOfTensor: Arb = either(
   value(0).map(() => () => (x: api.Tensor) => made(x.mul(x).sum())),
+  leaf.map((make) => () => {
+    const captured = make() as api.Tensor;
+    return (x: api.Tensor) => made(x.mul(captured).sum());
+  }),
   callback,
 );
 
@@ -271,7 +275,13 @@ const autograd: Subjects = {
     args: [fnOfTensor, leaf],
     call: (fn, ...inputs) => api.valueAndGrad(fn as (x: api.Tensor) => api.Tensor)(...(inputs as [api.Tensor])).grads,
   },
-  remat: call(api.remat, fnOfTensor, leaf),
+  remat: {
+    args: [fnOfTensor, leaf],
+    call: (fn, ...inputs) => {
+      const y = made(api.remat(fn as () => api.Tensor, ...(inputs as api.Tensor[])));
+      if (y.requiresGrad) api.backward(y);
+    },
+  },
   vjp: {
     args: [fnOfTensor, leaf, maybe(about([]))],
     call: (fn, x, dy) => {

@@ -16,8 +16,11 @@ import {
   resetPeakMemory,
   sum,
   type Tensor,
+  tensor,
   tidy,
 } from '../../ts/index';
+import { AdamATan2 } from '../../ts/optim/adam_atan2';
+import { updateInBackward } from '../../ts/optim/in_backward';
 import { parseConfig } from '../../ts/train/config';
 import { TrainStep } from '../../ts/train/step';
 import { tinyModel } from '../support/tiny_model';
@@ -88,6 +91,31 @@ describe.each(Object.keys(VARIANTS))('lowMemory, %s', (name) => {
   });
 });
 
+describe('updateInBackward', () => {
+  it('uses gradients that are there already, too', () => {
+    const run = (inBackward: boolean): number[][] => {
+      const [p, q] = [tensor([1], { requiresGrad: true }), tensor([2], { requiresGrad: true })];
+      const optimizer = new AdamATan2([
+        ['p', p],
+        ['q', q],
+      ]);
+      const [lr, yes] = [tensor(0.1), tensor(true)];
+      backward(sum(mul(p, q)));
+      const loss = sum(mul(p, p));
+      if (inBackward) {
+        optimizer.begin(yes);
+        updateInBackward(loss, optimizer, [p, q], lr, () => yes);
+        expect([p.grad, q.grad]).toEqual([undefined, undefined]);
+      } else {
+        backward(loss);
+        optimizer.step(lr, yes);
+      }
+      return [p, q, ...optimizer.stateDict().values()].map((t) => [...t.dataSync()]);
+    };
+    expect(run(true)).toEqual(run(false));
+  });
+});
+
 describe('the memory of a training step', () => {
   it('is that of the weights and moments, and of little more', () => {
     const { optim } = parseConfig([{ source: 'test', values: { ...tinyRun, optim: { ...tinyRun.optim, ema: null } } }]);
@@ -119,6 +147,43 @@ describe('the memory of a training step', () => {
     // Beside weights and moments: all gradients and activations, or those of one block.
     expect(peak(false)).toBeGreaterThan(1.5);
     expect(peak(true)).toBeLessThan(1);
+  });
+
+  it.each([false, true])('does not grow with the updates that carry no gradient, lowMemory %s', (lowMemory) => {
+    const generator = new Generator(3);
+    const peaks = [2, 8].map((cycles) => {
+      const model = tinyModel({ hidden: 16, hLayers: 2, lLayers: 2, hCycles: cycles, lCycles: cycles });
+      model.lowMemory = lowMemory;
+      const [zH, zL, x] = [0, 1, 2].map(() => randn([32, 17, 16], { generator })) as [Tensor, Tensor, Tensor];
+      const pass = (): number => {
+        const before = memory().liveBytes;
+        resetPeakMemory();
+        tidy(() => {
+          model.recur({ zH, zL }, x);
+          noGrad(() => model.recurNoGrad({ zH, zL }, x));
+        });
+        return memory().peakBytes - before;
+      };
+      pass();
+      return pass();
+    });
+    expect(peaks[1]! / peaks[0]!).toBeLessThan(1.01);
+  });
+
+  it('does not grow with the blocks that carry no gradient either, with lowMemory', () => {
+    const generator = new Generator(3);
+    const [zH, zL, x] = [0, 1, 2].map(() => randn([32, 17, 16], { generator })) as [Tensor, Tensor, Tensor];
+    const [two, eight] = [2, 8].map((layers) => {
+      const model = tinyModel({ hidden: 16, hLayers: layers, lLayers: layers });
+      model.lowMemory = true;
+      const before = memory().liveBytes;
+      resetPeakMemory();
+      tidy(() => {
+        noGrad(() => model.recurNoGrad({ zH, zL }, x));
+      });
+      return memory().peakBytes - before;
+    }) as [number, number];
+    expect(eight / two).toBeLessThan(1.01);
   });
 
   it('does not hold the packed weights of an evaluation', () => {

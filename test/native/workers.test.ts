@@ -4,7 +4,7 @@ import path from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { matmul, ones } from '../../ts';
 
-const ROUNDS = Number(process.env['HRM_WORKER_ROUNDS'] ?? 3);
+const ROUNDS = Number(process.env['HRM_WORKER_ROUNDS'] ?? 2);
 const MB = 2 ** 20;
 const program = path.resolve(__dirname, '../programs/worker_load.js');
 

@@ -95,6 +95,10 @@ describe('AdamATan2', () => {
     descend(p);
     const before = [p, q, ...optimizer.stateDict().values()].map(values);
     expect(() => {
+      optimizer.update(p, lr, yes);
+    }).toThrow(/update: p must be updated once after each begin, got no begin/);
+    optimizer.begin(no);
+    expect(() => {
       optimizer.update(q, lr, yes);
     }).toThrow(ArgumentError);
     expect(() => {
@@ -110,6 +114,15 @@ describe('AdamATan2', () => {
       optimizer.begin(lr);
     }).toThrow(DTypeError);
     expect([p, q, ...optimizer.stateDict().values()].map(values)).toEqual(before);
+    optimizer.begin(yes);
+    optimizer.update(p, lr, yes);
+    const after = values(p);
+    expect(after).not.toEqual(before[0]);
+    expect(() => {
+      optimizer.update(p, lr, yes);
+    }).toThrow(/got a second update/);
+    expect(values(p)).toEqual(after);
+    optimizer.begin(yes);
     p.grad!.dispose();
     expect(() => {
       optimizer.update(p, lr, yes);
@@ -118,6 +131,22 @@ describe('AdamATan2', () => {
     expect(() => {
       optimizer.begin(yes);
     }).toThrow(/this optimizer has been disposed/);
+  });
+
+  it('changes nothing in an update that does not count, and ends one with a step', () => {
+    const { p, q, optimizer } = twoRates();
+    descend(p);
+    descend(q);
+    const state = (): number[][] => [p, q, ...optimizer.stateDict().values()].map((t) => values(t));
+    const before = state();
+    optimizer.begin(no);
+    optimizer.update(p, lr, yes);
+    expect(state()).toEqual(before);
+    optimizer.step(lr, yes);
+    expect(() => {
+      optimizer.update(q, lr, yes);
+    }).toThrow(/got no begin/);
+    expect(state().flat().every(Number.isFinite)).toBe(true);
   });
 
   it('defaults to the betas 0.9 and 0.95, without decay', () => {

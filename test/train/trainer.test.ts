@@ -121,6 +121,39 @@ describe('TrainStep', () => {
     );
   });
 
+  describe.each([false, true])('when gradients overflow, lowMemory %s', (lowMemory) => {
+    it('updates no parameter whose gradient is not finite, and nothing that needs all of them', () => {
+      // States of zeros, whose norms multiply gradients by 1 / sqrt(eps) each: only those of the heads are finite.
+      const settings = { stateInit: 'zero', rmsNormEps: 1e-14, puzzleEmbNdim: 16, hLayers: 2, lLayers: 2 } as const;
+      const model = tinyModel(settings);
+      const training = new TrainStep(model, { ...stepOptions, lowMemory });
+      const weights = new Map(model.namedParameters());
+      noGrad(() => {
+        for (const name of ['embed_tokens.embedding_weight', 'embed_pos.embedding_weight'])
+          copy_(weights.get(name)!, full([...weights.get(name)!.shape], 0));
+      });
+      const ofOthers = () => [...training.ema!.stateDict().values(), model.puzzleEmb!.weights].map((t) => t.dataSync());
+      const values = () => [...weights].map(([name, t]) => [name, [...t.dataSync()]] as const);
+      const [before, others] = [values(), ofOthers()];
+      training.run(1, sampler().next()!);
+      const after = values();
+      const moved = after.filter(([, data], i) => String(data) !== String(before[i]![1])).map(([name]) => name);
+      expect(after.flatMap(([, data]) => data).every(Number.isFinite)).toBe(true);
+      expect(moved).not.toContain('embed_tokens.embedding_weight');
+      expect(moved).not.toContain('L_level.layers.0.self_attn.qkv_proj.weight');
+      // Gradients of zero, for the blocks: the decay is what moves them.
+      expect(moved.slice(-3)).toEqual(
+        lowMemory ? ['H_level.layers.1.mlp.down_proj.weight', 'lm_head.weight', 'q_head.bias'] : [],
+      );
+      expect(ofOthers()).toEqual(others);
+      expect(() => training.read(0)).toThrow(
+        /train: the gradient of embed_tokens\.embedding_weight must be finite at step 1/,
+      );
+      training.dispose();
+      expect(model.lowMemory).toBe(false);
+    });
+  });
+
   it('names a weight first', () => {
     const model = tinyModel();
     const training = new TrainStep(model, stepOptions);

@@ -9,17 +9,22 @@ export function isGradEnabled(): boolean {
   return recording;
 }
 
+/** @throws ArgumentError where a callback returned a promise, whose rejection is then nobody's to handle */
+export function requireSynchronous(op: string, callback: string, result: unknown): void {
+  const of = `the result of ${callback}`;
+  const then = readArgument(op, of, () => (result as { then?: unknown } | null | undefined)?.then);
+  if (typeof then !== 'function') return;
+  void Promise.resolve(result).catch(() => undefined);
+  throw new ArgumentError(`${op}: ${callback} must be synchronous, it returned a promise; wrap the synchronous parts`);
+}
+
 function withRecording<R>(value: boolean, op: string, fn: () => R): R {
   if (typeof fn !== 'function') throw new ArgumentError(`${op}: fn must be a function, got ${describe(fn)}`);
   const previous = recording;
   recording = value;
   try {
     const result = fn();
-    const then = readArgument(op, 'the result of fn', () => (result as { then?: unknown } | null | undefined)?.then);
-    if (typeof then === 'function') {
-      void Promise.resolve(result).catch(() => undefined);
-      throw new ArgumentError(`${op}: fn must be synchronous, it returned a promise; wrap the synchronous parts`);
-    }
+    requireSynchronous(op, 'fn', result);
     return result;
   } finally {
     recording = previous;

@@ -7,17 +7,20 @@ import { describe, type DType, dtypeCode } from '../tensor/dtype';
 import { nativeCall } from '../tensor/invoke';
 import { tidy } from '../tensor/scope';
 import { Handle, Tensor } from '../tensor/tensor';
-import { enableGrad, noGrad } from './no_grad';
+import { enableGrad, noGrad, requireSynchronous } from './no_grad';
 import { Node, producerOf } from './node';
 
 export interface BackwardOptions {
   /** Keep what the graph saved, so that backward can run through it again. Default false: freed as it goes. */
   retainGraph?: boolean;
   /**
-   * Called with each leaf as soon as its `.grad` is complete, while earlier parts of the graph are still to come: an optimizer
-   * may update the leaf there and then and drop the gradient, so that never all of them are held (optimizer in backward).
+   * Called with each leaf that gets a gradient as soon as its `.grad` is complete, while earlier parts of the graph are still to
+   * come: an optimizer may update the leaf there and then and drop the gradient, so that never all of them are held
+   * (optimizer in backward). A leaf can be written where no earlier op saved its memory under another name (`detach`, views
+   * made under noGrad); else the backward pass of that op throws. Runs under noGrad and in a scope: what it makes lives on
+   * only through `keep`. Synchronous; what it throws ends the backward pass, and leaves told before keep what was done.
    */
-  onGradient?: (leaf: Tensor) => void;
+  onGradient?: (leaf: Tensor) => unknown;
 }
 
 /** Receives the gradient of a leaf; it owns the tensor. */
@@ -42,6 +45,13 @@ function countEdgesToLeaves(nodes: readonly Node[]): Map<Tensor, number> {
     for (const edge of edges)
       if (edge && !(edge.target instanceof Node)) counts.set(edge.target, (counts.get(edge.target) ?? 0) + 1);
   return counts;
+}
+
+/** The leaves that gradients of a tensor go to: itself, if it is one that wants them. */
+export function leavesOf(tensor: Tensor): ReadonlySet<Tensor> {
+  const nodes = reachable([tensor]);
+  if (nodes.length === 0) return new Set(tensor.requiresGrad ? [tensor] : []);
+  return new Set(countEdgesToLeaves(nodes).keys());
 }
 
 /** Sums of gradients that meet at one place. Owns its tensors. */
@@ -185,6 +195,7 @@ export function filled(shape: readonly number[], dtype: DType, value: number, de
  *
  * @param gradient of `output`, same shape; may be left out when `output` has one element (then it is 1)
  * @throws AutogradError when the graph is missing, freed, or a saved tensor was changed in place
+ * @throws ArgumentError for an asynchronous onGradient
  */
 export function backward(output: Tensor, gradient?: Tensor, options: BackwardOptions = {}): void {
   const { retainGraph = false, onGradient } = readOptions('backward', options, ['retainGraph', 'onGradient']);
@@ -198,7 +209,8 @@ export function backward(output: Tensor, gradient?: Tensor, options: BackwardOpt
         if (previous === undefined || previous.isDisposed) leaf.grad = ownCopy(sum);
         // In place, so that a captured backward adds up over its runs.
         else nativeCall('add').into([previous, sum]);
-        onGradient?.(leaf);
+        if (onGradient === undefined) return;
+        requireSynchronous('backward', 'onGradient', onGradient(leaf));
       });
     });
   });

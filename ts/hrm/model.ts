@@ -12,7 +12,7 @@ import { requireInteger, requireNamed, requireTensor } from '../ops/arguments';
 import { add, mul } from '../ops/arithmetic';
 import { cast } from '../ops/cast';
 import { concat, pad } from '../ops/concat';
-import { lLoop, type LoopOptions, type States } from '../ops/l_loop';
+import { lLoop, type LoopOptions, type States, updateStates } from '../ops/l_loop';
 import { type BlockWeights, level, streamedLevel } from '../ops/level';
 import { linear } from '../ops/linear';
 import { type Generator, truncNormal } from '../ops/random';
@@ -232,13 +232,11 @@ export class Hrm extends Module {
   #updates(from: States, x: Tensor, l: BlockWeights[], h: BlockWeights[], first: number, last: number): States {
     const options = this.#loopOptions(0);
     const run = this.lowMemory ? streamedLevel : level;
-    let states = from;
-    for (let step = first; step <= last; ++step) {
-      const newL = run(states.zL, [states.zH, x], l, options);
-      const newH = step % this.config.lCycles === 0 ? run(states.zH, [newL], h, options) : states.zH;
-      states = { zH: newH, zL: newL };
-    }
-    return states;
+    return updateStates(
+      from,
+      { first, last, lCycles: this.config.lCycles },
+      { l: (zL, zH) => run(zL, [zH, x], l, options), h: (zH, zL) => run(zH, [zL], h, options) },
+    );
   }
 
   /**

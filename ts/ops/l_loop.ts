@@ -1,4 +1,4 @@
-import { noGrad } from '../autograd/no_grad';
+import { isGradEnabled, noGrad } from '../autograd/no_grad';
 import { ArgumentError } from '../error';
 import { readFields } from '../tensor/arguments';
 import { tidy } from '../tensor/scope';
@@ -93,19 +93,38 @@ export function composedLLoop(
   const hBlocks = requireWeights('composedLLoop', 'hWeights', hWeights);
   const given = requireLoopOptions('composedLLoop', options);
   const { hCycles, lCycles, gradSteps, hTokens } = given;
-  let states: States = { zH, zL };
-  noGrad(() => {
-    for (let step = 1; step <= hCycles * lCycles - gradSteps; ++step) {
-      const before = states;
-      states = tidy(() => {
-        const newL = composedLevel(before.zL, [before.zH, x], lBlocks, given);
-        const newH = step % lCycles === 0 ? composedLevel(before.zH, [newL], hBlocks, given) : before.zH;
-        return { zH: newH, zL: newL };
-      });
-      for (const old of [before.zH, before.zL])
-        if (old !== zH && old !== zL && old !== states.zH && old !== states.zL) old.dispose();
-    }
-    if (hTokens !== undefined) states = { ...states, zH: narrow(states.zH, 1, 0, hTokens) };
+  const steps = { first: 1, last: hCycles * lCycles - gradSteps, lCycles };
+  return noGrad(() => {
+    const states = updateStates({ zH, zL }, steps, {
+      l: (state, other) => composedLevel(state, [other, x], lBlocks, given),
+      h: (state, other) => composedLevel(state, [other], hBlocks, given),
+    });
+    return hTokens === undefined ? states : { ...states, zH: narrow(states.zH, 1, 0, hTokens) };
   });
+}
+
+/**
+ * L updates number `first` to `last` of a segment, from 1, and the H updates among and after them. Without gradient, memory does
+ * not grow with their number.
+ *
+ * @param update from the level's own state and the other level's [B, S, D] to its new state
+ */
+export function updateStates(
+  from: States,
+  { first, last, lCycles }: { first: number; last: number; lCycles: number },
+  update: { l: (zL: Tensor, zH: Tensor) => Tensor; h: (zH: Tensor, zL: Tensor) => Tensor },
+): States {
+  let states = from;
+  for (let step = first; step <= last; ++step) {
+    const before = states;
+    states = tidy(() => {
+      const newL = update.l(before.zL, before.zH);
+      const newH = step % lCycles === 0 ? update.h(before.zH, newL) : before.zH;
+      return { zH: newH, zL: newL };
+    });
+    if (isGradEnabled()) continue;
+    for (const old of [before.zH, before.zL])
+      if (![from.zH, from.zL, states.zH, states.zL].includes(old)) old.dispose();
+  }
   return states;
 }

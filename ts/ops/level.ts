@@ -1,4 +1,5 @@
 import { ArgumentError, ShapeError } from '../error';
+import { isGradEnabled } from '../autograd/no_grad';
 import { remat } from '../autograd/remat';
 import { tidy } from '../tensor/scope';
 import type { Tensor } from '../tensor/tensor';
@@ -46,7 +47,16 @@ export function streamedLevel(
   options: BlockOptions,
 ): Tensor {
   const { state, added, blocks, given } = requireLevel('level', z, injections, weights, options);
-  return tidy(() => blocks.reduce((h, w) => streamedBlock(h, w, given), levelInput(state, added)));
+  return tidy(() =>
+    blocks.reduce(
+      (h, w) => {
+        const next = streamedBlock(h, w, given);
+        if (!isGradEnabled()) h.dispose();
+        return next;
+      },
+      levelInput(state, added),
+    ),
+  );
 }
 
 function streamedBlock(h: Tensor, weights: BlockWeights, options: BlockOptions): Tensor {

@@ -4,6 +4,7 @@ import { RoundedCopy } from '../autograd/rounded_copy';
 import { ArgumentError, DeviceError, DisposedError } from '../error';
 import { addOp, mul } from '../ops/arithmetic';
 import { cast } from '../ops/cast';
+import { logicalAnd } from '../ops/compare';
 import { adamAtan2_, type AdamTensors } from '../ops/optimizers';
 import { isInstance, readOptions } from '../tensor/arguments';
 import { zeros } from '../tensor/create';
@@ -42,6 +43,8 @@ export class AdamATan2 {
   /** One for each parameter. */
   readonly #lrRatios: readonly number[];
   readonly #copies: ReadonlyMap<Tensor, RoundedCopy>;
+  /** What `begin` began: whether it counts, bool [], and the parameters that have not had their share. */
+  #begun: { finite: Tensor; waiting: Set<Tensor> } | undefined;
 
   /** @throws ArgumentError for no parameters or options out of range */
   constructor(parameters: readonly NamedTensor[], options: AdamOptions = {}) {
@@ -81,12 +84,14 @@ export class AdamATan2 {
         update();
       });
     });
+    this.#end();
   }
 
   /**
    * Begins an update that is made parameter by parameter with `update`, as their gradients arrive (`onGradient` of `backward`).
    *
-   * @param finite bool []: where it is false the update is not counted
+   * @param finite bool []: where it is false the update is not counted and changes nothing
+   * @throws DTypeError, ShapeError, DisposedError; then nothing has changed
    */
   begin(finite: Tensor): void {
     requireAlive('AdamATan2.begin', 'this optimizer', this.#step);
@@ -94,24 +99,43 @@ export class AdamATan2 {
     noGrad(() => {
       tidy(() => {
         this.#count(finite);
+        this.#end();
+        const waiting = new Set(this.#parameters.map(([, parameter]) => parameter));
+        this.#begun = { finite: keep(logicalAnd(finite, finite)), waiting };
       });
     });
+  }
+
+  #end(): void {
+    this.#begun?.finite.dispose();
+    this.#begun = undefined;
   }
 
   /**
    * The share of one parameter in the update that `begin` began, from its `.grad`: all of them together do what `step` does.
    *
-   * @param parameter one of this optimizer's, with a gradient @param lr as in `step` @param finite as in `step`
-   * @throws ArgumentError for any other parameter, and what `step` throws; then nothing has changed
+   * @param parameter one of this optimizer's, with a gradient @param lr as in `step`
+   * @param finite bool []: where it or that of `begin` is false nothing changes
+   * @throws ArgumentError for any other parameter, one that had its share or before `begin`, and what `step` throws; then
+   * nothing has changed
    */
   update(parameter: Tensor, lr: Tensor, finite: Tensor): void {
     const index = this.#parameters.findIndex(([, own]) => own === parameter);
     if (index < 0 || parameter.grad === undefined)
       throw new ArgumentError('AdamATan2.update: parameter must be one of this optimizer, with a gradient');
-    const update = this.#prepare('AdamATan2.update', [index], [index], lr, finite);
+    const begun = this.#begun;
+    // Without the count the correction of the moments would divide by zero; a second share would be a second update.
+    if (!begun?.waiting.has(parameter))
+      throw new ArgumentError(
+        `AdamATan2.update: ${this.#parameters[index]![0]} must be updated once after each begin, got ${begun ? 'a second update' : 'no begin'}`,
+      );
+    requireScalar('AdamATan2.update', 'finite', finite, ['bool']);
     noGrad(() => {
-      tidy(update);
+      tidy(() => {
+        this.#prepare('AdamATan2.update', [index], [index], lr, logicalAnd(begun.finite, finite))();
+      });
     });
+    begun.waiting.delete(parameter);
   }
 
   #count(finite: Tensor): void {
@@ -191,6 +215,7 @@ export class AdamATan2 {
 
   dispose(): void {
     for (const tensor of this.stateDict().values()) tensor.dispose();
+    this.#end();
   }
 }
 

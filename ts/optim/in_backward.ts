@@ -4,7 +4,8 @@ import type { AdamATan2 } from './adam_atan2';
 
 /**
  * Goes backward and updates each parameter as soon as its gradient is complete, which is then dropped: there are never all
- * gradients at once. What `optimizer.begin` began. Gradients of other leaves stay in their `.grad`.
+ * gradients at once, unless all weights are used as early as the first of them. What `optimizer.begin` began. Gradients of
+ * other leaves stay in their `.grad`.
  *
  * @param parameters of the optimizer
  * @param lr as in `AdamATan2.step`
@@ -18,12 +19,16 @@ export function updateInBackward(
   finiteOf: (parameter: Tensor) => Tensor,
 ): void {
   const own = new Set(parameters);
+  const take = (parameter: Tensor): void => {
+    optimizer.update(parameter, lr, finiteOf(parameter));
+    parameter.grad?.dispose();
+    parameter.grad = undefined;
+  };
   backward(loss, undefined, {
     onGradient: (leaf) => {
-      if (!own.has(leaf)) return;
-      optimizer.update(leaf, lr, finiteOf(leaf));
-      leaf.grad?.dispose();
-      leaf.grad = undefined;
+      if (own.has(leaf)) take(leaf);
     },
   });
+  // A gradient from before that this loss adds nothing to.
+  for (const parameter of parameters) if (parameter.grad) take(parameter);
 }

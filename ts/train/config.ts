@@ -56,8 +56,8 @@ const trainSchema = z.strictObject({
   /** Whether steps and segments on an accelerator run as captured graphs. Results do not depend on it. */
   graph: z.boolean().default(true),
   /**
-   * Whether steps hold less memory (about 0.7 of it with hidden 512) and take more time, on the CPU: weights are packed block by
-   * block, activations computed again in backward, parameters updated in it. Results do not depend on it.
+   * Whether steps and the run's evaluations hold less memory (about 0.7 of it with hidden 512) and take more time, on the CPU:
+   * weights are packed block by block, activations computed again in backward, parameters updated in it. Results do not depend on it.
    */
   lowMemory: z.boolean().default(false),
   /** Threads of the CPU pool; null = physical cores. Results do not depend on it. */

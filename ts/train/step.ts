@@ -9,7 +9,7 @@ import { actLoss, METRIC_NAMES } from '../hrm/loss';
 import { type Hrm, isOverSequence } from '../hrm/model';
 import { add_, div } from '../ops/arithmetic';
 import { cast } from '../ops/cast';
-import { isFinite, logicalAnd } from '../ops/compare';
+import { isFinite } from '../ops/compare';
 import { concat, stack } from '../ops/concat';
 import type { Generator } from '../ops/random';
 import { all, sum } from '../ops/reduce';
@@ -99,8 +99,9 @@ export interface TrainStepOptions {
   readonly graph?: boolean;
   /**
    * Whether steps hold less memory for the same numbers, on the CPU: the model's passes do (`Hrm.lowMemory`), and each parameter is
-   * updated as soon as its gradient is complete, so that there are never all gradients at once. A gradient that is not finite
-   * then stops the run after other parameters have been updated. Default false.
+   * updated as soon as its gradient is complete, so that with `gradSteps` 1 and two levels there are never all gradients at once
+   * (weights that several updates share wait for the first of them). A gradient that is not finite, or an error in backward,
+   * comes after other parameters have been updated. The model's passes stay so until `dispose`. Default false.
    */
   readonly lowMemory?: boolean;
   /** Chooses the labels of each step by its logits, which the host then reads: no graph. */
@@ -121,11 +122,13 @@ export class TrainStep {
   #carry: Carry | undefined;
   #update: Captured<StepResult>;
   readonly #pending: PendingReport[] = [];
+  readonly #lowMemoryBefore: boolean;
 
   constructor(model: Hrm, options: TrainStepOptions) {
     const { beta1, beta2, weightDecay, seqLrRatio, puzzleEmbWeightDecay, ema } = options.optim;
     const overSequence = model.namedParameters().filter(([name]) => isOverSequence(name));
     this.model = model;
+    this.#lowMemoryBefore = model.lowMemory;
     if (options.lowMemory) model.lowMemory = true;
     this.options = options;
     this.dense = new AdamATan2(model.namedParameters(), {
@@ -248,7 +251,7 @@ export class TrainStep {
       updateInBackward(meanLoss, this.dense, parameters, lr, (parameter) => {
         const probe = keep(this.#probe(parameter.grad));
         probes.set(parameter, probe);
-        return logicalAnd(finite, isFinite(probe));
+        return isFinite(probe);
       });
       const ofGradients = parameters.map((parameter) => probes.get(parameter) ?? this.#probe(undefined));
       const watched = stack([...ofForward, ...ofGradients, this.#probe(step.puzzleRows?.grad)]);
@@ -338,6 +341,7 @@ export class TrainStep {
     disposeCarry(this.#carry);
     disposeBatch(this.#incoming);
     this.#carry = this.#incoming = undefined;
+    this.model.lowMemory = this.#lowMemoryBefore;
     for (const { values, probes } of this.#pending.splice(0)) {
       values.dispose();
       probes.dispose();
