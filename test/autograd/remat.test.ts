@@ -130,6 +130,7 @@ describe('remat', () => {
     const a = leaf([1]);
     const call = remat as (...args: unknown[]) => Tensor;
     expect(() => call(1, a)).toThrow(ArgumentError);
+    expect(() => call((x: Tensor) => x.mul(x))).toThrow(/remat: needs at least one input/);
     expect(() => call((x: Tensor) => x, 1)).toThrow(ArgumentError);
     expect(() => call(() => 1, a)).toThrow(ArgumentError);
     expect(() => call((x: Tensor) => [x], a)).toThrow(ArgumentError);

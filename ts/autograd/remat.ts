@@ -28,11 +28,12 @@ function notAnInput(): AutogradError {
  *
  * @param fn from tensors to one tensor, synchronous; it must compute the same both times (no generator that moves on)
  * @returns what `fn` gives, same shape and dtype
- * @throws ArgumentError where `fn` gives no tensor
+ * @throws ArgumentError without inputs and where `fn` gives no tensor
  * @throws AutogradError, here or in backward, where `fn` reads a tensor that wants a gradient and is none of the inputs
  */
 export function remat(fn: (...inputs: Tensor[]) => Tensor, ...inputs: Tensor[]): Tensor {
   requireFunction('remat', 'fn', fn);
+  if (inputs.length === 0) throw new ArgumentError('remat: needs at least one input, got none');
   inputs.forEach((input, i) => Tensor.handleOf(input, 'remat', `inputs[${i}]`));
   const run = (...tensors: Tensor[]): Tensor => {
     const y = tidy(() => fn(...tensors));
