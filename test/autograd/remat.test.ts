@@ -1,9 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import {
   add,
+  argmax,
   ArgumentError,
   AutogradError,
   backward,
+  cast,
   DisposedError,
   exp,
   grad,
@@ -112,6 +114,53 @@ describe('remat', () => {
     expect(values(grad(sum(remat((x, by) => mul(x, by), a, w)), [w])[0])).toEqual([1, 2]);
   });
 
+  it('notices a constant that was written to before backward', () => {
+    const [a, w, c] = [leaf([2]), leaf([3]), tensor([3])];
+    const y = sum(remat((x) => mul(x, c), a));
+    noGrad(() => fill_(c, 4));
+    expect(() => {
+      backward(y);
+    }).toThrow(/remat: a tensor that fn reads was changed in place/);
+    const z = sum(
+      mul(
+        remat((x) => mul(x, w.detach()), a),
+        w,
+      ),
+    );
+    expect(() => {
+      backward(z, undefined, { onGradient: (which) => (which === w ? fill_(w, 100) : undefined) });
+    }).toThrow(/remat: a tensor that fn reads was changed in place/);
+    expect(a.grad).toBeUndefined();
+  });
+
+  it('refuses fn that writes to an input, and leaves what it refuses alone', () => {
+    const c = tensor([3]);
+    expect(() =>
+      remat(
+        (x, k) => {
+          fill_(k, 1);
+          return mul(x, k);
+        },
+        leaf([1]),
+        c,
+      ),
+    ).toThrow(/remat: fn must not write to its inputs, inputs\[1\] was changed/);
+    const w = leaf([2, 3]);
+    expect(() => remat(() => w, c)).toThrow(AutogradError);
+    expect(values(w)).toEqual([2, 3]);
+  });
+
+  it('gives what has no gradient as it is, and refuses another dtype the second time', () => {
+    const a = leaf([1, 5, 2]);
+    const y = remat((x) => argmax(x, 0), a);
+    expect([y.dtype, y.requiresGrad, y.item()]).toEqual(['int32', false, 1]);
+    let runs = 0;
+    const z = sum(remat((x) => (runs++ === 0 ? exp(x) : exp(cast(x, 'float64'))), a));
+    expect(() => {
+      backward(z);
+    }).toThrow(/remat: fn must give the same both times, got float32, then float64/);
+  });
+
   it('notices an input that was written to, and a second backward', () => {
     const a = leaf([1, 2]);
     const y = sum(remat((x) => exp(x), a));
@@ -176,6 +225,16 @@ describe('backward with onGradient', () => {
       ['a', [20]],
     ]);
     expect([a.grad, b.grad]).toEqual([undefined, undefined]);
+  });
+
+  it('leaves a gradient alive that the callback puts there', () => {
+    const a = leaf([2]);
+    backward(sum(mul(a, a)), undefined, {
+      onGradient: (which) => {
+        which.grad = mul(which.grad!, 0.5);
+      },
+    });
+    expect(values(a.grad)).toEqual([2]);
   });
 
   it('adds to a gradient that was there, and works on a leaf that is the output', () => {

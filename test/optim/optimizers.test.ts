@@ -9,13 +9,14 @@ import {
   mul,
   narrow,
   noGrad,
+  OutOfMemoryError,
   ShapeError,
   sum,
   type Tensor,
   tensor,
   zeros,
 } from '../../ts/index';
-import { memory } from '../../ts/native/runtime';
+import { memory, setMemoryLimit } from '../../ts/native/runtime';
 import { adamAtan2_, ema_ } from '../../ts/ops/optimizers';
 import { AdamATan2, type AdamOptions } from '../../ts/optim/adam_atan2';
 import { Ema } from '../../ts/optim/ema';
@@ -146,7 +147,43 @@ describe('AdamATan2', () => {
     expect(() => {
       optimizer.update(q, lr, yes);
     }).toThrow(/got no begin/);
+    optimizer.begin(yes);
+    optimizer.loadStateDict(optimizer.stateDict());
+    expect(() => {
+      optimizer.update(q, lr, yes);
+    }).toThrow(/got no begin/);
     expect(state().flat().every(Number.isFinite)).toBe(true);
+  });
+
+  it('counts no update that has no memory', () => {
+    const { p, q, optimizer } = twoRates();
+    descend(p);
+    descend(q);
+    const state = (): number[][] => [p, q, ...optimizer.stateDict().values()].map((t) => values(t));
+    const before = state();
+    const { limitBytes } = memory();
+    for (const make of [() => optimizer.begin(yes), () => optimizer.step(lr, yes)]) {
+      // 64 bytes a scalar: one fits, then two, and so on until all do.
+      let refused = 0;
+      for (let room = -192; ; room += 64) {
+        // What nobody holds is collected for the first few, which have no room at all.
+        setMemoryLimit(refused < 4 ? 1 : memory().liveBytes + room);
+        try {
+          make();
+          break;
+        } catch (error) {
+          expect(error).toBeInstanceOf(OutOfMemoryError);
+          ++refused;
+        } finally {
+          setMemoryLimit(limitBytes);
+        }
+        expect(state()).toEqual(before);
+      }
+      expect(refused).toBeGreaterThan(0);
+      optimizer.loadStateDict(
+        new Map([...optimizer.stateDict()].map(([name, t]) => [name, zeros(t.shape, { dtype: t.dtype })])),
+      );
+    }
   });
 
   it('defaults to the betas 0.9 and 0.95, without decay', () => {

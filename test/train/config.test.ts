@@ -4,7 +4,8 @@ import path from 'node:path';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { ConfigError } from '../../ts/error';
-import { configKeys, modelConfigFor, parseConfig, serializeConfig, type ConfigLayer } from '../../ts/train/config';
+import { configKeys, type ConfigLayer, modelConfigFor, parseConfig, serializeConfig } from '../../ts/train/config';
+import { settingsText } from '../../ts/train/settings';
 import { configFileLayer, deserializeConfig } from '../../ts/train/config_file';
 import { runLength } from '../../ts/train/length';
 import { overridesLayer } from '../../ts/train/overrides';
@@ -87,11 +88,26 @@ describe('layers', () => {
     expect(() => preset('maze', 'data.boxRows=2')).toThrow(/unknown key "data.boxRows" for data.kind "npy"/);
   });
 
+  it('are listed with their defaults', () => {
+    const words = new Set(
+      settingsText()
+        .split(/\s+/)
+        .map((word) => word.replace(/=.*/, '')),
+    );
+    expect(configKeys.filter((name) => !words.has(name.split('.')[1]!))).toEqual([]);
+    expect(settingsText()).toMatch(/^ {2}model\. hidden=512 .*\n(.*\n)* {2}train\. epochs=none .* device=cpu /);
+  });
+
   it('are named in errors', () => {
     expect(() => preset('maze', 'model.hiden=128')).toThrow(
       '--set model.hiden=128: unknown key "model.hiden"; did you mean "model.hidden"?',
     );
     expect(() => preset('maze', 'lr=1')).toThrow(/did you mean "optim.lr"/);
+    expect(() => preset('maze', 'train.lr=1')).toThrow(/did you mean "optim.lr"/);
+    // Nothing of another group that happens to be near.
+    expect(() => preset('maze', 'train.nope=1')).toThrow(
+      /unknown key "train.nope"; known: train.epochs, train.steps, /,
+    );
     expect(() => preset('maze', 'model.hidden=abc')).toThrow(
       '--set model.hidden=abc: model.hidden must be a number, got "abc"',
     );

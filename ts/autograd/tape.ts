@@ -5,7 +5,7 @@ import { readArray, readOptions, requireFunction } from '../tensor/arguments';
 import { type Device, deviceCode } from '../native/device';
 import { describe, type DType, dtypeCode } from '../tensor/dtype';
 import { nativeCall } from '../tensor/invoke';
-import { tidy } from '../tensor/scope';
+import { keep, tidy } from '../tensor/scope';
 import { Handle, Tensor } from '../tensor/tensor';
 import { enableGrad, noGrad, requireSynchronous } from './no_grad';
 import { Node, producerOf } from './node';
@@ -211,6 +211,8 @@ export function backward(output: Tensor, gradient?: Tensor, options: BackwardOpt
         else nativeCall('add').into([previous, sum]);
         if (onGradient === undefined) return;
         requireSynchronous('backward', 'onGradient', onGradient(leaf));
+        // As tidy promises: the callback may have put another there.
+        if (leaf.grad) keep(leaf.grad);
       });
     });
   });

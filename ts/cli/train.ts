@@ -3,6 +3,7 @@ import { ConfigError } from '../error';
 import { configFileLayer } from '../train/config_file';
 import { overridesLayer } from '../train/overrides';
 import { presetList } from '../train/presets';
+import { settingsText } from '../train/settings';
 import { train as runTraining } from '../train/train';
 import { defineCommand, EXIT_INTERRUPTED, EXIT_OK, interruptible, PROGRAM } from './command';
 import { dataText, runProgress } from './run_report';
@@ -30,7 +31,9 @@ export const train = defineCommand({
       })
       .option('out', { type: 'string', requiresArg: true, describe: 'Directory of the run [default: runs/<preset>]' })
       .option('resume', { type: 'string', describe: 'Go on with the run in this directory, or in --out' })
-      .epilogue(`Presets:\n${presetLines}`),
+      .epilogue(
+        `Presets:\n${presetLines}\n\nSettings and their defaults, some of which a preset changes (docs/training.md):\n${settingsText()}`,
+      ),
   run: async ({ preset, config, set, out, resume }) => {
     const resumes = resume !== undefined;
     if (resume !== undefined && resume !== '' && out !== undefined && resume !== out) {

@@ -77,9 +77,9 @@ export class AdamATan2 {
    */
   step(lr: Tensor, finite: Tensor): void {
     const withGradient = [...this.#parameters.keys()].filter((i) => this.#parameters[i]![1].grad !== undefined);
-    const update = this.#prepare('AdamATan2.step', [...this.#parameters.keys()], withGradient, lr, finite);
     noGrad(() => {
       tidy(() => {
+        const update = this.#prepare('AdamATan2.step', [...this.#parameters.keys()], withGradient, lr, finite);
         this.#count(finite);
         update();
       });
@@ -98,10 +98,10 @@ export class AdamATan2 {
     requireScalar('AdamATan2.begin', 'finite', finite, ['bool']);
     noGrad(() => {
       tidy(() => {
+        const counts = logicalAnd(finite, finite);
         this.#count(finite);
         this.#end();
-        const waiting = new Set(this.#parameters.map(([, parameter]) => parameter));
-        this.#begun = { finite: keep(logicalAnd(finite, finite)), waiting };
+        this.#begun = { finite: keep(counts), waiting: new Set(this.#parameters.map(([, parameter]) => parameter)) };
       });
     });
   }
@@ -143,7 +143,7 @@ export class AdamATan2 {
   }
 
   /**
-   * Everything is checked before the first write: one group must not be updated when another cannot be.
+   * Everything is checked, and has its memory, before the first write: one group must not be updated when another cannot be.
    *
    * @param of the parameters whose tensors must be alive @param withGradient those of them to update
    */
@@ -158,14 +158,13 @@ export class AdamATan2 {
     requireScalar(op, 'lr', lr, ['float32', 'float64']);
     requireScalar(op, 'finite', finite, ['bool']);
     const updates = [...new Set(this.#lrRatios)].map((ratio) => ({
-      ratio,
+      lr: ratio === 1 ? lr : mul(lr, ratio),
       ...this.#tensorsOf(withGradient.filter((i) => this.#lrRatios[i] === ratio)),
     }));
     return () => {
-      for (const { ratio, tensors, copies } of updates) {
+      for (const { lr, tensors, copies } of updates) {
         if (tensors.parameters.length === 0) continue;
-        const scalars = { step: this.#step, lr: ratio === 1 ? lr : mul(lr, ratio), finite };
-        adamAtan2_(tensors, scalars, this.#options);
+        adamAtan2_(tensors, { step: this.#step, lr, finite }, this.#options);
         for (const copy of copies) copy.written();
       }
     };
@@ -211,6 +210,8 @@ export class AdamATan2 {
   /** @throws FormatError when it is not the state of these parameters */
   loadStateDict(state: ReadonlyMap<string, Tensor>): void {
     restoreState('AdamATan2.loadStateDict', this.stateDict(), state);
+    // Its count may be another.
+    this.#end();
   }
 
   dispose(): void {

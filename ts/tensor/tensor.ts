@@ -65,11 +65,15 @@ export class Tensor {
     return typeof value === 'object' && value !== null && #handle in value;
   }
 
+  /** @internal Told of every tensor that is read, while it is set (`remat`). */
+  static onRead: ((handle: Handle) => void) | undefined;
+
   /** @internal The handle of a living tensor; `what` names it in the error. */
   static handleOf(value: unknown, op: string, what: string): Handle {
     if (typeof value !== 'object' || value === null || !(#handle in value))
       throw new ArgumentError(`${op}: ${what} must be a tensor, got ${describe(value)}`);
     if (value.#disposed) throw new DisposedError(`${op}: ${what} has been disposed`);
+    if (Tensor.onRead !== undefined) Tensor.onRead(value.#handle);
     return value.#handle;
   }
 

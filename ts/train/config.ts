@@ -124,8 +124,8 @@ export interface ConfigLayer {
   values: ConfigValues;
 }
 
-// The schemas of each group; the data group has one a kind.
-const groups: Record<string, readonly z.ZodObject[]> = {
+/** The schemas of each group; the data group has one a kind. */
+export const settingGroups: Readonly<Record<string, readonly z.ZodObject[]>> = {
   model: [modelSettingsSchema],
   optim: [optimSchema],
   data: dataSchemas,
@@ -134,19 +134,23 @@ const groups: Record<string, readonly z.ZodObject[]> = {
 };
 
 /** Every key a configuration can have, dotted: `model.hidden`, `optim.lr`, ... */
-export const configKeys: readonly string[] = Object.entries(groups).flatMap(([group, schemas]) => [
+export const configKeys: readonly string[] = Object.entries(settingGroups).flatMap(([group, schemas]) => [
   ...new Set(schemas.flatMap((schema) => Object.keys(schema.shape).map((key) => `${group}.${key}`))),
 ]);
 
 /** Schema of the value at a dotted key. @throws ConfigError naming the nearest valid key */
 export function schemaOf(dotted: string, where: string): z.ZodType {
   const [group, key, ...rest] = dotted.split('.');
-  const schemas = group !== undefined && Object.hasOwn(groups, group) ? groups[group]! : [];
+  const schemas = group !== undefined && Object.hasOwn(settingGroups, group) ? settingGroups[group]! : [];
   const leaves = schemas
     .filter((schema) => key !== undefined && Object.hasOwn(schema.shape, key))
     .map((schema) => schema.shape[key!] as z.ZodType);
   if (leaves.length === 0 || rest.length > 0) {
-    throw new ConfigError(`${where}: unknown key "${dotted}"${suggestion(dotted, configKeys)}`);
+    // The key in another group, else what is near in its own.
+    const same = configKeys.filter((name) => name.endsWith(`.${key ?? group}`));
+    const own = configKeys.filter((name) => name.startsWith(`${group}.`));
+    const candidates = [same, own, configKeys].find((names) => names.length > 0)!;
+    throw new ConfigError(`${where}: unknown key "${dotted}"${suggestion(dotted, candidates)}`);
   }
   return leaves.length === 1 ? leaves[0]! : z.union(leaves as [z.ZodType, z.ZodType]);
 }
@@ -167,9 +171,9 @@ export function checkLayer(source: string, values: unknown): ConfigLayer {
   if (!isRecord(values)) throw new ConfigError(`${source}: a configuration must be an object, got ${show(values)}`);
   for (const [group, entries] of Object.entries(values)) {
     if (group === 'version') continue;
-    if (!Object.hasOwn(groups, group)) {
+    if (!Object.hasOwn(settingGroups, group)) {
       throw new ConfigError(
-        `${source}: unknown key "${group}"${suggestion(group, [...Object.keys(groups), ...configKeys])}`,
+        `${source}: unknown key "${group}"${suggestion(group, [...Object.keys(settingGroups), ...configKeys])}`,
       );
     }
     if (!isRecord(entries)) throw new ConfigError(`${source}: ${group} must be an object, got ${show(entries)}`);

@@ -128,8 +128,6 @@ export class TrainStep {
     const { beta1, beta2, weightDecay, seqLrRatio, puzzleEmbWeightDecay, ema } = options.optim;
     const overSequence = model.namedParameters().filter(([name]) => isOverSequence(name));
     this.model = model;
-    this.#lowMemoryBefore = model.lowMemory;
-    if (options.lowMemory) model.lowMemory = true;
     this.options = options;
     this.dense = new AdamATan2(model.namedParameters(), {
       beta1,
@@ -142,6 +140,8 @@ export class TrainStep {
     this.ema = ema === null ? undefined : new Ema(model.namedParameters(), { decay: ema });
     this.counter = zeros([], { dtype: 'int32', device: model.device });
     this.#update = this.#capture();
+    this.#lowMemoryBefore = model.lowMemory;
+    if (options.lowMemory) model.lowMemory = true;
   }
 
   #capture(): Captured<StepResult> {
