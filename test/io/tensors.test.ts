@@ -117,7 +117,8 @@ describe('safetensors', () => {
     );
     const before = memory().tensors;
     expect(() => loadSafetensors(at('nine.safetensors'))).toThrow(/loadSafetensors: .*nine.*at most 8 dimensions/);
-    expect(memory().tensors).toBe(before);
+    // The collector may take others meanwhile.
+    expect(memory().tensors).toBeLessThanOrEqual(before);
   });
 });
 

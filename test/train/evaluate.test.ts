@@ -117,7 +117,7 @@ describe('evaluate', () => {
     const before = memory().tensors;
     await evaluate(model, dataset, { adaptive: true });
     await evaluate(model, dataset);
-    expect(memory().tensors).toBe(before);
+    expect(memory().tensors).toBeLessThanOrEqual(before);
   });
 
   it.each([false, true])('does not take more memory for more segments (adaptive %s)', async (adaptive) => {

@@ -2,8 +2,9 @@ import { ArgumentError, AutogradError } from '../error';
 import { addon } from '../native/boundary';
 import { requireFunction } from '../tensor/arguments';
 import { isFloat } from '../tensor/dtype';
+import { type Held, reads } from '../tensor/lifetime';
 import { tidy } from '../tensor/scope';
-import { type Handle, Tensor } from '../tensor/tensor';
+import { Tensor } from '../tensor/tensor';
 import { enableGrad, isGradEnabled, noGrad } from './no_grad';
 import { Node } from './node';
 import { detached, grad, leavesOf } from './tape';
@@ -24,16 +25,16 @@ function notAnInput(): AutogradError {
 }
 
 /** Runs fn and adds to `versions` that of each tensor it reads, when first read. */
-function watched<R>(versions: Map<Handle, number> | WeakMap<Handle, number>, fn: () => R): R {
-  const outer = Tensor.onRead;
-  Tensor.onRead = (handle) => {
+function watched<R>(versions: Map<Held, number> | WeakMap<Held, number>, fn: () => R): R {
+  const outer = reads.watch;
+  reads.watch = (handle) => {
     outer?.(handle);
     if (!versions.has(handle)) versions.set(handle, addon().version(handle.id));
   };
   try {
     return fn();
   } finally {
-    Tensor.onRead = outer;
+    reads.watch = outer;
   }
 }
 
@@ -67,7 +68,7 @@ export function remat(fn: (...inputs: Tensor[]) => Tensor, ...inputs: Tensor[]):
   }
 
   // Of what lives as long as this graph only; the tensors that fn makes and drops are forgotten.
-  const firstRead = new WeakMap<Handle, number>();
+  const firstRead = new WeakMap<Held, number>();
   const before = inputs.map(versionOf);
   // A tensor of its own: fn may pass an input on, which is no result of this node.
   const y = noGrad(() => tidy(() => detached(watched(firstRead, () => run(...inputs)))));
@@ -78,7 +79,7 @@ export function remat(fn: (...inputs: Tensor[]) => Tensor, ...inputs: Tensor[]):
   const node = new Node('remat', inputs, [y], ([dy], saved, needs) =>
     tidy(() => {
       const again = inputs.map((_, i) => secondLeaf(saved.get(`${i}`)!, saved.get(`master ${i}`), needs[i] === true));
-      const read = new Map<Handle, number>();
+      const read = new Map<Held, number>();
       const second = enableGrad(() => watched(read, () => run(...again.map(({ used }) => used))));
       for (const [handle, version] of read)
         if ((firstRead.get(handle) ?? version) !== version)

@@ -61,6 +61,14 @@ class Scopes {
 
 export const scopes = new Scopes();
 
+/** What holds a native tensor; the handles that are defined above this. */
+export interface Held {
+  readonly id: TensorId;
+}
+
+/** Told of the handle of every tensor that is read, while it is set (`remat`). */
+export const reads: { watch: ((handle: Held) => void) | undefined } = { watch: undefined };
+
 /** One living tensor, as leak mode saw it made: in use by a Tensor object or by the graph. */
 export interface LiveTensor {
   shape: readonly number[];

@@ -5,7 +5,7 @@ import { addon, guarded, typedError } from '../native/boundary';
 import { type Device, deviceName } from '../native/device';
 import { type DataArray, describe, type DType, DTYPES } from './dtype';
 import { hostReads } from './host_reads';
-import { leaks, scopes } from './lifetime';
+import { leaks, reads, scopes } from './lifetime';
 import { formatTensor } from './print';
 
 /**
@@ -65,15 +65,12 @@ export class Tensor {
     return typeof value === 'object' && value !== null && #handle in value;
   }
 
-  /** @internal Told of every tensor that is read, while it is set (`remat`). */
-  static onRead: ((handle: Handle) => void) | undefined;
-
   /** @internal The handle of a living tensor; `what` names it in the error. */
   static handleOf(value: unknown, op: string, what: string): Handle {
     if (typeof value !== 'object' || value === null || !(#handle in value))
       throw new ArgumentError(`${op}: ${what} must be a tensor, got ${describe(value)}`);
     if (value.#disposed) throw new DisposedError(`${op}: ${what} has been disposed`);
-    if (Tensor.onRead !== undefined) Tensor.onRead(value.#handle);
+    if (reads.watch !== undefined) reads.watch(value.#handle);
     return value.#handle;
   }
 
