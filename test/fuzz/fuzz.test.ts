@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { HrmError } from '../../ts';
+import { getNumThreads, HrmError, memory } from '../../ts';
 import { damagedCalls, formatReport, fuzz } from './run';
 import { exportedNames, subjects } from './subjects';
 
@@ -24,7 +24,10 @@ it('names every function, class and method that the package exports', async () =
 });
 
 it('gives a result or a typed error for hostile calls, half of which reach native code', async () => {
+  const settings = (): unknown[] => [memory().limitBytes, getNumThreads()];
+  const before = settings();
   const report = await fuzz({ calls: CALLS, seed: 20 });
+  expect(settings()).toEqual(before);
   expect(report.failures).toEqual([]);
   expect(report.calls).toBe(CALLS);
   expect(report.reachedNative / report.calls).toBeGreaterThan(0.4);

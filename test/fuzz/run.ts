@@ -1,7 +1,7 @@
 /** Makes hostile calls and counts what comes of them. */
 import fc from 'fast-check';
 import { inspect, types } from 'node:util';
-import { HrmError, setLeakMode, setMemoryLimit, setNumThreads, Tensor } from '../../ts';
+import { getNumThreads, HrmError, memory, setLeakMode, setMemoryLimit, setNumThreads, Tensor } from '../../ts';
 import { addon } from '../../ts/native/boundary';
 import { type Subject, type Subjects } from './subject';
 import { subjects } from './subjects';
@@ -219,7 +219,15 @@ export async function fuzz({ calls, seed, only, onCall, subjects: given }: FuzzO
     setNumThreads(2);
     disposeMade();
   });
-  await fc.assert(property, { numRuns: calls, seed, endOnFailure: true });
+  // Settings of the process, in which other tests run after this one.
+  const { limitBytes } = memory();
+  const threads = getNumThreads();
+  try {
+    await fc.assert(property, { numRuns: calls, seed, endOnFailure: true });
+  } finally {
+    setMemoryLimit(limitBytes);
+    setNumThreads(threads);
+  }
   return report;
 }
 

@@ -13,6 +13,7 @@ import { tensor } from '../../ts/tensor/create';
 import { collectGarbage } from '../../ts/native/boundary';
 import { memory, resetPeakMemory } from '../../ts/native/runtime';
 import { evaluate } from '../../ts/train/evaluate';
+import { heldBytes } from '../support/memory';
 import { tinyModel } from '../support/tiny_model';
 import { FLOAT32_ACCURACY_PLACES, FLOAT32_PLACES, FLOAT64_PLACES } from '../support/tolerance';
 
@@ -124,7 +125,7 @@ describe('evaluate', () => {
     // The initial q head never halts.
     const model = tinyModel();
     const peak = async (segments: number): Promise<number> => {
-      const before = memory().liveBytes;
+      const before = heldBytes();
       resetPeakMemory();
       await evaluate(model, dataset, { segments, adaptive });
       return memory().peakBytes - before;

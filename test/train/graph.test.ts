@@ -12,8 +12,6 @@ import { full, tensor } from '../../ts/tensor/create';
 import { sudokuDataset, sudokuSampler } from '../../ts/data/sudoku/source';
 import { generateSudoku } from '../../ts/data/sudoku/generate';
 import { geometryOf } from '../../ts/data/sudoku/geometry';
-import { collectGarbage } from '../../ts/native/boundary';
-import { memory } from '../../ts/native/runtime';
 import { noGrad } from '../../ts/autograd/no_grad';
 import { carryFrom } from '../../ts/hrm/initial_states';
 import { copy_ } from '../../ts/ops/cast';
@@ -30,6 +28,7 @@ import { solve } from '../../ts/train/solve';
 import { batchTensors, TrainStep } from '../../ts/train/step';
 import { train } from '../../ts/train/train';
 import { eachDevice } from '../support/devices';
+import { heldBytes } from '../support/memory';
 import { tinyModel } from '../support/tiny_model';
 import { tinyRun, withDirectory } from '../support/tiny_run';
 
@@ -98,19 +97,13 @@ function trained(device: Device, graph: boolean, settings: Partial<ModelSettings
   return state;
 }
 
-/** Of tensors that somebody still holds. */
-function liveBytes(device: Device): number {
-  collectGarbage();
-  return memory(device).liveBytes;
-}
-
 eachDevice('graphs in training', (device) => {
   it.each<Partial<ModelSettings>>([
     { forwardDtype: 'float32' },
     { forwardDtype: 'bfloat16' },
     { forwardDtype: 'bfloat16', mlpT: true, posEncodings: 'none' },
   ])('train as op by op, bit for bit, and again: %j', (settings) => {
-    const live = liveBytes(device);
+    const live = heldBytes(device);
     const [graph, again, eager] = [true, true, false].map((isGraph) => trained(device, isGraph, settings)) as [
       ReturnType<typeof trained>,
       ReturnType<typeof trained>,
@@ -123,7 +116,7 @@ eachDevice('graphs in training', (device) => {
     expect(graph.counter).toBe(8);
     // Rows halt at different steps, so that the carry matters.
     expect(new Set(graph.halted.map(String)).size).toBeGreaterThan(1);
-    expect(liveBytes(device)).toBeLessThanOrEqual(live);
+    expect(heldBytes(device)).toBeLessThanOrEqual(live);
   });
 
   it('go on from a checkpoint as if they had not ended', async () => {
@@ -282,7 +275,7 @@ eachDevice('graphs in training', (device) => {
     };
     const graph = await answered({});
     // The weights are packed now.
-    const live = liveBytes(device);
+    const live = heldBytes(device);
     expect(await answered({})).toEqual(graph);
     expect(await answered({ graph: false })).toEqual(graph);
     expect(graph.result.count).toBe(8);
@@ -293,7 +286,7 @@ eachDevice('graphs in training', (device) => {
       expect(adaptive.result.steps).toBeGreaterThan(1);
       expect(adaptive.result.steps).toBeLessThan(3);
     }
-    expect(liveBytes(device)).toBeLessThanOrEqual(live);
+    expect(heldBytes(device)).toBeLessThanOrEqual(live);
     hrm.dispose();
   });
 
