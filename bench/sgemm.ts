@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { type BenchOptions, type Bound, isMet, type Report, type Row, type Subject, toRow } from './harness';
 import { buildNativeProgram, runProgram } from './native_program';
 import { geometricMean } from './statistics';
+import { noteBlasSettings } from './torch';
 
 const ROUNDS = 7;
 const INSTALL = 'apt-get install libopenblas0-openmp libdnnl-dev';
@@ -86,6 +87,7 @@ export const sgemm: Subject = {
   title: 'y = x W^T in float32, packing inside the timing; "packed": weights packed before, by whoever can',
   async run(options, report) {
     const program = buildNativeProgram('sgemm');
+    if (options.peers) noteBlasSettings(report);
     for (const threads of new Set([1, options.threads])) await runThreads(program, threads, options, report);
   },
 };

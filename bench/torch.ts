@@ -6,6 +6,20 @@ import { findTorchPython, TorchPeer } from './peers/hrm_torch';
 const INSTALL = 'apt-get install python3-torch libopenblas0-openmp python3-numpy';
 
 /**
+ * Says when the environment chooses OpenBLAS's kernels: it may hold the peer to another processor's, at half the speed
+ * where that one has no AVX-512.
+ */
+export function noteBlasSettings(report: Report): void {
+  const set = ['OPENBLAS_CORETYPE', 'OPENBLAS_L2_SIZE']
+    .filter((name) => process.env[name] !== undefined)
+    .map((name) => `${name}=${process.env[name]!}`);
+  if (set.length > 0)
+    report.note(
+      `OpenBLAS does not choose its kernels itself: the environment sets ${set.join(' and ')}; unset to compare`,
+    );
+}
+
+/**
  * The interpreter to run the peer with, after its versions have been reported; undefined, with a note, where there is
  * none or where its BLAS would make it an unfair opponent.
  */
@@ -20,6 +34,7 @@ export async function fairTorchPython(
     report.note(`${subject}: PyTorch is not installed: ${INSTALL}`);
     return undefined;
   }
+  noteBlasSettings(report);
   const peer = new TorchPeer(python);
   try {
     const { torch, blas, cpuCapability, scaledDotProductAttention } = await peer.versions();
