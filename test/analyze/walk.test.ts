@@ -19,7 +19,7 @@ import { startOf } from '../../ts/analyze/puzzles';
 import { runSegments, walkSegments } from '../../ts/analyze/walk';
 import { cyclingModel, puzzles, rowsOf } from '../support/analysis_model';
 import { composedSegment } from '../support/composed_hrm';
-import { heldBytes } from '../support/memory';
+import { heldMemory } from '../support/memory';
 import { tinyModel } from '../support/tiny_model';
 import { FUSED_BOUND } from '../support/tolerance';
 
@@ -100,7 +100,7 @@ describe('walkSegment', () => {
       const model = tinyModel({ hCycles });
       const bytes = tidy(() => {
         const { x, states } = noGrad(() => startOf(model, batch));
-        const before = heldBytes();
+        const before = heldMemory().liveBytes;
         resetPeakMemory();
         walkSegment(model, states, x, () => undefined);
         return memory().peakBytes - before;

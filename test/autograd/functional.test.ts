@@ -21,7 +21,7 @@ import {
   valueAndGrad,
   vjp,
 } from '../../ts/index';
-import { heldBytes } from '../support/memory';
+import { heldMemory } from '../support/memory';
 
 const values = (t: Tensor | undefined): number[] => [...t!.dataSync()];
 
@@ -132,7 +132,7 @@ describe('retainGraph', () => {
   it('frees what was saved otherwise', () => {
     const x = tensor(new Float32Array(1000), { requiresGrad: true });
     const kept = (retainGraph: boolean): number => {
-      const before = heldBytes();
+      const before = heldMemory().liveBytes;
       const y = tidy(() => sum(exp(exp(x))));
       backward(y, undefined, { retainGraph });
       const after = memory().liveBytes;

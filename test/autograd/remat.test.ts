@@ -21,7 +21,7 @@ import {
   tidy,
 } from '../../ts/index';
 import { fill_ } from '../../ts/ops/cast';
-import { heldBytes } from '../support/memory';
+import { heldMemory } from '../support/memory';
 
 const values = (t: Tensor | undefined): number[] => [...t!.dataSync()];
 const leaf = (data: number[]): Tensor => tensor(data, { requiresGrad: true });
@@ -49,7 +49,7 @@ describe('remat', () => {
     a.requiresGrad = true;
     const deep = (x: Tensor): Tensor => exp(exp(exp(exp(x))));
     const kept = (run: (x: Tensor) => Tensor): number => {
-      const before = heldBytes();
+      const before = heldMemory().liveBytes;
       const y = tidy(() => run(a));
       const bytes = memory().liveBytes - before;
       y.dispose();

@@ -21,7 +21,7 @@ import {
   withoutHostReads,
   zeros,
 } from '../../ts/index';
-import { heldBytes } from '../support/memory';
+import { heldMemory } from '../support/memory';
 
 const B = 3;
 function makeModel(fields: Partial<ModelSettings> = {}): Hrm {
@@ -95,7 +95,7 @@ describe('actStep', () => {
         const batch = { inputs: cells, labels: cells, puzzleIdentifiers: zeros([8], { dtype: 'int32' }) };
         let bytes = 0;
         for (let i = 0; i < 3; ++i) {
-          const before = heldBytes();
+          const before = heldMemory().liveBytes;
           resetPeakMemory();
           tidy(() => {
             const { carry, outputs } = actStep(model, initialCarry(model, batch), batch, { training: true });

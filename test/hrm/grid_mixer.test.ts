@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { Generator, Hrm, memory, modelConfig } from '../../ts/index';
-import { collectGarbage } from '../../ts/native/boundary';
+import { heldMemory } from '../support/memory';
 
 const side = 3;
 const settings = { hidden: 8, nHeads: 2, hLayers: 1, lLayers: 1, mlpT: true, posEncodings: 'none' } as const;
@@ -54,8 +54,7 @@ describe("mixerInit 'grid'", () => {
   it('leaves no tensor behind', () => {
     const fields = modelConfig({ ...settings, ...sizes, mixerInit: 'normal' });
     const tensorsOf = (config: typeof fields): number => {
-      collectGarbage();
-      const before = memory().tensors;
+      const before = heldMemory().tensors;
       const model = new Hrm(config, new Generator(5));
       const made = memory().tensors - before;
       model.dispose();

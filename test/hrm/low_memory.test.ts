@@ -23,7 +23,7 @@ import { AdamATan2 } from '../../ts/optim/adam_atan2';
 import { updateInBackward } from '../../ts/optim/in_backward';
 import { parseConfig } from '../../ts/train/config';
 import { TrainStep } from '../../ts/train/step';
-import { heldBytes } from '../support/memory';
+import { heldMemory } from '../support/memory';
 import { tinyModel } from '../support/tiny_model';
 import { tinyRun } from '../support/tiny_run';
 
@@ -136,7 +136,7 @@ describe('the memory of a training step', () => {
         { batchSize: 8, seed: 1, epochsPerInterval: 9 },
       );
       training.run(1, batches.next()!);
-      const before = heldBytes();
+      const before = heldMemory().liveBytes;
       resetPeakMemory();
       training.run(2, batches.next()!);
       const bytes = memory().peakBytes - before;
@@ -157,7 +157,7 @@ describe('the memory of a training step', () => {
       model.lowMemory = lowMemory;
       const [zH, zL, x] = [0, 1, 2].map(() => randn([32, 17, 16], { generator })) as [Tensor, Tensor, Tensor];
       const pass = (): number => {
-        const before = heldBytes();
+        const before = heldMemory().liveBytes;
         resetPeakMemory();
         tidy(() => {
           model.recur({ zH, zL }, x);
@@ -177,7 +177,7 @@ describe('the memory of a training step', () => {
     const [two, eight] = [2, 8].map((layers) => {
       const model = tinyModel({ hidden: 16, hLayers: layers, lLayers: layers });
       model.lowMemory = true;
-      const before = heldBytes();
+      const before = heldMemory().liveBytes;
       resetPeakMemory();
       tidy(() => {
         noGrad(() => model.recurNoGrad({ zH, zL }, x));
@@ -194,7 +194,7 @@ describe('the memory of a training step', () => {
     const left = (lowMemory: boolean): number => {
       model.releasePacked();
       model.lowMemory = lowMemory;
-      const before = heldBytes();
+      const before = heldMemory().liveBytes;
       tidy(() => {
         noGrad(() => model.recurNoGrad({ zH, zL }, x));
       });

@@ -18,7 +18,7 @@ import {
   zeros,
 } from '../../ts/index';
 import { leaks } from '../../ts/tensor/lifetime';
-import { heldBytes } from '../support/memory';
+import { heldMemory } from '../support/memory';
 
 const values = (t: Tensor): number[] => [...t.dataSync()];
 
@@ -155,7 +155,7 @@ describe('leak mode', () => {
 
   it('does not keep what nobody holds, in a loop that never yields', () => {
     setLeakMode(true);
-    const before = heldBytes();
+    const before = heldMemory().liveBytes;
     for (let i = 0; i < 400; ++i) zeros([1 << 18]);
     // 400 MiB were made; the collector has taken most of them.
     expect(memory().liveBytes - before).toBeLessThan(200 << 20);

@@ -10,10 +10,9 @@ import { IGNORE_LABEL } from '../../ts/tensor/ignore_label';
 import { batchTensors } from '../../ts/train/step';
 import { copy_ } from '../../ts/ops/cast';
 import { tensor } from '../../ts/tensor/create';
-import { collectGarbage } from '../../ts/native/boundary';
 import { memory, resetPeakMemory } from '../../ts/native/runtime';
 import { evaluate } from '../../ts/train/evaluate';
-import { heldBytes } from '../support/memory';
+import { heldMemory } from '../support/memory';
 import { tinyModel } from '../support/tiny_model';
 import { FLOAT32_ACCURACY_PLACES, FLOAT32_PLACES, FLOAT64_PLACES } from '../support/tolerance';
 
@@ -113,9 +112,7 @@ describe('evaluate', () => {
   it('leaves no tensor behind', async () => {
     const model = undecidedModel();
     await evaluate(model, dataset, { adaptive: true });
-    // What tests before this one left must not go in between.
-    collectGarbage();
-    const before = memory().tensors;
+    const before = heldMemory().tensors;
     await evaluate(model, dataset, { adaptive: true });
     await evaluate(model, dataset);
     expect(memory().tensors).toBeLessThanOrEqual(before);
@@ -125,7 +122,7 @@ describe('evaluate', () => {
     // The initial q head never halts.
     const model = tinyModel();
     const peak = async (segments: number): Promise<number> => {
-      const before = heldBytes();
+      const before = heldMemory().liveBytes;
       resetPeakMemory();
       await evaluate(model, dataset, { segments, adaptive });
       return memory().peakBytes - before;

@@ -28,7 +28,7 @@ import { solve } from '../../ts/train/solve';
 import { batchTensors, TrainStep } from '../../ts/train/step';
 import { train } from '../../ts/train/train';
 import { eachDevice } from '../support/devices';
-import { heldBytes } from '../support/memory';
+import { heldMemory } from '../support/memory';
 import { tinyModel } from '../support/tiny_model';
 import { tinyRun, withDirectory } from '../support/tiny_run';
 
@@ -103,7 +103,7 @@ eachDevice('graphs in training', (device) => {
     { forwardDtype: 'bfloat16' },
     { forwardDtype: 'bfloat16', mlpT: true, posEncodings: 'none' },
   ])('train as op by op, bit for bit, and again: %j', (settings) => {
-    const live = heldBytes(device);
+    const live = heldMemory(device).liveBytes;
     const [graph, again, eager] = [true, true, false].map((isGraph) => trained(device, isGraph, settings)) as [
       ReturnType<typeof trained>,
       ReturnType<typeof trained>,
@@ -116,7 +116,7 @@ eachDevice('graphs in training', (device) => {
     expect(graph.counter).toBe(8);
     // Rows halt at different steps, so that the carry matters.
     expect(new Set(graph.halted.map(String)).size).toBeGreaterThan(1);
-    expect(heldBytes(device)).toBeLessThanOrEqual(live);
+    expect(heldMemory(device).liveBytes).toBeLessThanOrEqual(live);
   });
 
   it('go on from a checkpoint as if they had not ended', async () => {
@@ -275,7 +275,7 @@ eachDevice('graphs in training', (device) => {
     };
     const graph = await answered({});
     // The weights are packed now.
-    const live = heldBytes(device);
+    const live = heldMemory(device).liveBytes;
     expect(await answered({})).toEqual(graph);
     expect(await answered({ graph: false })).toEqual(graph);
     expect(graph.result.count).toBe(8);
@@ -286,7 +286,7 @@ eachDevice('graphs in training', (device) => {
       expect(adaptive.result.steps).toBeGreaterThan(1);
       expect(adaptive.result.steps).toBeLessThan(3);
     }
-    expect(heldBytes(device)).toBeLessThanOrEqual(live);
+    expect(heldMemory(device).liveBytes).toBeLessThanOrEqual(live);
     hrm.dispose();
   });
 
